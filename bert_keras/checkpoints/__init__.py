@@ -1,0 +1,1 @@
+"""Other people's weights, read as data, and ours written in their layout."""

@@ -1,0 +1,1 @@
+"""One Keras layer a file, in keras.ops alone, so that any Keras backend runs them."""

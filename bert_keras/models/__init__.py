@@ -1,0 +1,1 @@
+"""Functional-API graphs over the layers: the encoder, then one file a head."""

@@ -1,0 +1,1 @@
+"""One file a task: its rows, its head, its loss and scores, its answers."""

@@ -1,0 +1,1 @@
+"""The optimizer, the loop, the run folder."""
