@@ -1,0 +1,120 @@
+"""Writes a run's TensorBoard events."""
+
+import contextlib
+import pathlib
+import time
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
+from tensorboard.plugins.hparams import api as hparams_api
+from tensorboard.plugins.pr_curve import summary as pr_curve
+
+from bert_keras.tensorboard.markdown import markdown_table
+
+
+class RunWriter:
+    """Writes what a person looks at while a model trains, for any task.
+
+    Everything written is on disk when a method returns. Steps of one kind go up; where a run goes
+    on from a checkpoint, open its folder again and write from the checkpoint's step on: TensorBoard
+    then drops what was written after that step before the run was cut off.
+
+    Args:
+        folder: the run's folder. TensorBoard shows its subfolders `train`, `eval`, ... as runs;
+            several such folders side by side compare when TensorBoard is given their parent.
+    """
+
+    def __init__(self, folder):
+        self._folder = pathlib.Path(folder)
+        self._writers = {}
+        self._started = set()
+
+    def training(self, step, scalars):
+        """Writes the progress of training into the run `train`.
+
+        Args:
+            step: how many updates have been made.
+            scalars: numbers by name, such as `loss` and `examples_per_second`.
+        """
+        with self._at(step, "train"):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+
+    def evaluation(self, step, evaluation, name="eval"):
+        """Writes an evaluation into a run of its own.
+
+        Args:
+            step: how many updates had been made to the model that was evaluated.
+            evaluation: an `Evaluation`. Its scores keep their names; what else it has gets a tag
+                of `images/`, `tables/` or `curves/` and its title.
+            name: the run's name.
+        """
+        with self._at(step, name):
+            for title, value in evaluation.scores.items():
+                tf.summary.scalar(title, value)
+            for title, image in evaluation.images.items():
+                tf.summary.image(f"images/{title}", image[None])  # [1, height, width, 3]
+            for title, table in evaluation.tables.items():
+                tf.summary.text(f"tables/{title}", markdown_table(table))
+            for title, (is_positive, probability) in evaluation.curves.items():
+                curve = pr_curve.pb(
+                    f"curves/{title}",
+                    labels=np.asarray(is_positive, bool),
+                    predictions=np.asarray(probability, np.float32),
+                    display_name=title,
+                )
+                tf.summary.experimental.write_raw_pb(curve.SerializeToString())
+
+    def graph(self, function, *specs):
+        """Writes the graph of a function, which is traced and not run.
+
+        Args:
+            function: a function or `tf.function` over tensors, such as a model's call.
+            *specs: its arguments, a `tf.TensorSpec` for each tensor.
+        """
+        if not hasattr(function, "get_concrete_function"):
+            function = tf.function(function)
+        with self._writer("train").as_default(step=0):
+            tf.summary.graph(function.get_concrete_function(*specs).graph)
+        self._writer("train").flush()
+
+    def hyperparameters(self, values, name="eval"):
+        """Makes the run a trial of the HParams tab, to be compared with other runs by its scores.
+
+        Args:
+            values: what was chosen, by name; each a bool, a number or a string. Others are shown
+                as `str` makes them.
+            name: the run of the evaluations whose scores the trial has.
+        """
+        values = {
+            key: value if isinstance(value, (bool, int, float, str)) else str(value)
+            for key, value in values.items()
+        }
+        with self._writer(name).as_default(step=0):
+            hparams_api.hparams(values, trial_id=str(self._folder.resolve()))
+        self._writer(name).flush()
+
+    def close(self):
+        """Closes the event files."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def _writer(self, name):
+        if name not in self._writers:
+            self._writers[name] = tf.summary.create_file_writer(str(self._folder / name))
+        return self._writers[name]
+
+    @contextlib.contextmanager
+    def _at(self, step, name):
+        writer = self._writer(name)
+        if name not in self._started:
+            # At this mark TensorBoard drops what an earlier session wrote from this step on.
+            # tf.summary has no public way to write it.
+            mark = event_pb2.Event(step=step, wall_time=time.time())
+            mark.session_log.status = event_pb2.SessionLog.START
+            tf.raw_ops.ImportEvent(writer=writer._resource, event=mark.SerializeToString())
+            self._started.add(name)
+        with writer.as_default(step=step):
+            yield
+        writer.flush()
