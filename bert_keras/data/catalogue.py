@@ -1,0 +1,165 @@
+"""Reads data sets of the tensorflow-datasets catalogue by name."""
+
+import re
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
+
+from bert_keras.data.tables import Table
+from bert_keras.errors import InputError
+
+PREFIX = "tfds:"
+_REFERENCE = re.compile(r"tfds:(?P<name>[^:]+(:\d+\.\d+\.\d+)?)(:(?P<split>.+))?")
+_PROBE_SECONDS = 3  # without a network, tensorflow-datasets itself retries for minutes
+
+
+def read_catalogue(reference, columns, kind="class", labelled=True):
+    """Reads one split of a data set, downloading and preparing it if that was not done before.
+
+    Prepared data sets are looked for where tensorflow-datasets does: in the folder that the
+    environment variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
+
+    Args:
+        reference: `tfds:name[/config][:version][:split]`, the split "train" if none is given.
+        columns: `bert_keras.data.rows.Columns`. A feature that it names is taken. Where it keeps
+            its default and the data set has no such feature, the obvious one is taken: of two
+            text features the first is the text and the second its pair, and the label is the one
+            feature that can be a label of that kind.
+        kind: "class" (a ClassLabel), "multi" (a sequence of them) or "number" (a float).
+        labelled: whether the label is wanted.
+
+    Returns:
+        (`Table` of dicts of the taken features, class names for class numbers; the `Columns` that
+        were taken).
+
+    Raises:
+        InputError: there is no such data set, split or feature, or the data is not here and there
+            is no network to fetch it from.
+    """
+    parts = _REFERENCE.fullmatch(reference)
+    if not parts:
+        raise InputError(f"{reference}: expected tfds:name[/config][:version][:split].")
+    builder = _prepared(reference, parts["name"])
+    split = parts["split"] or "train"
+    features = builder.info.features
+    columns = _pick(reference, features, columns, kind, labelled)
+    wanted = [columns.text, columns.pair, columns.label if labelled else None]
+    wanted = [name for name in wanted if name]
+    try:
+        rows = builder.as_dataset(split=split)
+    except (ValueError, KeyError):
+        splits = ", ".join(builder.info.splits)
+        raise InputError(f"{reference}: there is no split {split!r}; there are {splits}.") from None
+    records = []
+    for batch in rows.map(lambda row: {name: row[name] for name in wanted}).ragged_batch(1024):
+        columns_of_batch = [_to_list(batch[name]) for name in wanted]
+        records += [dict(zip(wanted, row, strict=True)) for row in zip(*columns_of_batch)]  # noqa: B905
+    if not records:
+        raise InputError(f"{reference}: expected rows, found none.")
+    places = [f"{PREFIX}{parts['name']}:{split}:{row}" for row in range(1, len(records) + 1)]
+    for record, place in zip(records, places, strict=True):
+        for name in wanted:
+            record[name] = _plain(features[name], record[name], f"{place}: the feature {name!r}")
+    return Table(records, places, header=None, layout="jsonl"), columns
+
+
+def _prepared(reference, name):
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise InputError(f"{reference}: needs the package tensorflow-datasets ({error}).") from None
+    try:
+        builder = tfds.builder(name)
+    except Exception as error:  # each way to be absent has its own class, and a page of text
+        raise InputError(f"{reference}: {_first_line(error)}") from None
+    if not builder.info.splits:
+        hosts = ["{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in builder.url_infos]
+        host = max(hosts, key=hosts.count, default=None)
+        if host and not _answers(host):
+            raise InputError(
+                f"{reference}: the data set is not in {builder.data_dir}, and {host}, where it "
+                "would come from, does not answer."
+            )
+        try:
+            builder.download_and_prepare()
+        except Exception as error:  # whatever a data set's own code raises
+            raise InputError(f"{reference}: cannot be prepared: {_first_line(error)}") from error
+    return builder
+
+
+def _answers(host):
+    try:
+        urllib.request.urlopen(host, timeout=_PROBE_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True  # it refuses, so it is there
+    except OSError:
+        return False
+    return True
+
+
+def _pick(reference, features, columns, kind, labelled):
+    from tensorflow_datasets import features as types
+
+    def is_label(feature):
+        if kind == "number":
+            return feature.shape == () and feature.np_dtype.__name__.startswith("float")
+        if kind == "multi":
+            return isinstance(feature, types.Sequence) and _is_class(feature.feature)
+        return _is_class(feature)
+
+    defaults = type(columns)()
+    text, pair, label = columns.text, columns.pair, columns.label
+    if text == defaults.text and text not in features:
+        texts = [name for name, feature in features.items() if isinstance(feature, types.Text)]
+        if len(texts) not in (1, 2):
+            raise _unclear(reference, "text", features)
+        text, pair = texts[0], pair or (texts[1] if texts[1:] else None)
+    if label == defaults.label and label not in features and labelled:
+        labels = [name for name, feature in features.items() if is_label(feature)]
+        if len(labels) != 1:
+            raise _unclear(reference, "label", features)
+        label = labels[0]
+    for name in (text, pair, label if labelled else None):
+        if name and name not in features:
+            raise InputError(
+                f"{reference}: there is no feature {name!r}; there are {_listed(features)}."
+            )
+    return type(columns)(text, pair, label)
+
+
+def _unclear(reference, what, features):
+    return InputError(
+        f"{reference}: say which feature is the {what}; there are {_listed(features)}."
+    )
+
+
+def _listed(features):
+    return ", ".join(f"{name} ({type(feature).__name__})" for name, feature in features.items())
+
+
+def _is_class(feature):
+    return hasattr(feature, "int2str")
+
+
+def _to_list(values):
+    return values.to_list() if hasattr(values, "to_list") else values.numpy().tolist()
+
+
+def _plain(feature, value, where):
+    """A value of a data set as JSON would have it: text for bytes, names for class numbers."""
+    if isinstance(value, list):
+        return [_plain(feature.feature, each, where) for each in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{where} is not UTF-8.") from None
+    if _is_class(feature):
+        if not 0 <= value < feature.num_classes:
+            raise InputError(f"{where} is {value}, which is no class: these rows have no label.")
+        return feature.names[value]
+    return value
+
+
+def _first_line(error):
+    return str(error).strip().partition("\n")[0] or type(error).__name__
