@@ -1,0 +1,121 @@
+"""Hugging Face's layout, in and out: config.json and model.safetensors."""
+
+import json
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from bert_keras.checkpoints import mapping
+from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
+from bert_keras.files import write_whole
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+_FLOATS = ("F32", "F16", "BF16")
+
+
+class HuggingFaceCheckpoint:
+    """A folder in Hugging Face's layout, open for reading.
+
+    Opening reads and checks the header alone: safetensors refuses a header that is longer than
+    the file or than 100 MB, is no JSON, or whose tensors overlap, leave the file, or take other
+    bytes than their dtype and shape say. Tensors are read one at a time.
+
+    Attributes:
+        layout: "huggingface".
+        place: the tensors' file, for messages.
+        config: the `BertConfig`.
+        shapes: a shape by tensor name.
+    """
+
+    layout = "huggingface"
+
+    def __init__(self, folder):
+        self.config = BertConfig.from_file(folder / CONFIG)
+        self.place = folder / WEIGHTS
+        if not self.place.is_file():
+            raise InputError(_why_no_weights(folder))
+        try:
+            self._file = safetensors.safe_open(self.place, "numpy")
+        except (safetensors.SafetensorError, OSError) as error:
+            raise InputError(f"{self.place}: expected a safetensors file: {error}.") from error
+        names = self._file.keys()
+        self.shapes = {name: tuple(self._file.get_slice(name).get_shape()) for name in names}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.__exit__(None, None, None)
+
+    def read(self, name):
+        """Reads a tensor.
+
+        Args:
+            name: one of `shapes`.
+
+        Returns:
+            A float32 array; float16 and bfloat16 are converted.
+
+        Raises:
+            InputError: it is of another dtype.
+        """
+        dtype = self._file.get_slice(name).get_dtype()
+        if dtype not in _FLOATS:
+            raise InputError(
+                f"{self.place}: tensor {name} is {dtype}, expected one of {', '.join(_FLOATS)}."
+            )
+        return self._file.get_tensor(name).astype(np.float32)
+
+
+def _why_no_weights(folder):
+    if (folder / "pytorch_model.bin").is_file():
+        return (
+            f"{folder / 'pytorch_model.bin'}: not read, because it is a pickle and reading one "
+            f"runs the code in it; convert it to {WEIGHTS}."
+        )
+    return f"{folder / WEIGHTS}: expected the weights here, found no such file."
+
+
+def write_huggingface(model, folder, labels=None, extra=None):
+    """Writes a model so that transformers and `from_pretrained` load it, with equal outputs.
+
+    Args:
+        model: a `BertEncoder` (for BertModel) or a `BertClassifier` (for
+            BertForSequenceClassification).
+        folder: where config.json and model.safetensors go, made if it is not there. Each file
+            appears whole or not at all.
+        labels: the classes' names in order, for `id2label` and `label2id`.
+        extra: a dict of further entries for config.json, such as `problem_type`.
+
+    Raises:
+        InputError: the model has sinusoidal positions, which transformers' BERT has not.
+    """
+    config = model.config
+    if config.position_embedding_type == "sinusoidal":
+        raise InputError(f"{folder}: Hugging Face's BERT has no sinusoidal positions.")
+    num_classes = getattr(model, "num_classes", None)
+    architecture = "BertModel" if num_classes is None else "BertForSequenceClassification"
+    if labels is None and num_classes is not None:
+        labels = [f"LABEL_{index}" for index in range(num_classes)]
+    values = config.to_dict() | {"model_type": "bert", "architectures": [architecture]}
+    if labels is not None:
+        values["id2label"] = {str(index): label for index, label in enumerate(labels)}
+        values["label2id"] = {label: index for index, label in enumerate(labels)}
+
+    tensors = {}
+    for weight in mapping.weights(config, num_classes):
+        value = np.asarray(mapping.variable(model, weight), dtype=np.float32)
+        if "huggingface" in weight.transposed_in:
+            value = np.ascontiguousarray(value.T)
+        prefix = "" if num_classes is None or weight.part in mapping.HEADS else "bert."
+        tensors[prefix + weight.huggingface] = value
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_whole(folder / WEIGHTS, "wb") as file:
+        file.write(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
+    with write_whole(folder / CONFIG) as file:
+        json.dump(values | (extra or {}), file, indent=2, ensure_ascii=False)
+        file.write("\n")

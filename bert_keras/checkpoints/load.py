@@ -1,0 +1,170 @@
+"""Weights from a folder into a model: what fits, what is left over, what is new."""
+
+import dataclasses
+import sys
+
+from bert_keras.checkpoints import google, huggingface, mapping
+from bert_keras.errors import InputError
+from bert_keras.files import resolve
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadReport:
+    """What became of a file's tensors and of a model's variables.
+
+    Attributes:
+        place: the file.
+        loaded: our paths of the variables that took their values from it.
+        left_over: names in the file that no variable took.
+        newly_made: our paths of the variables that it has nothing for.
+    """
+
+    place: str
+    loaded: tuple
+    left_over: tuple
+    newly_made: tuple
+
+    def __str__(self):
+        lines = [f"{self.place}: {len(self.loaded)} tensors loaded."]
+        if self.left_over:
+            lines.append(f"  Left over in the file: {', '.join(self.left_over)}.")
+        if self.newly_made:
+            lines.append(f"  Newly made: {', '.join(self.newly_made)}.")
+        return "\n".join(lines)
+
+
+def open_checkpoint(ref):
+    """Opens a folder of weights, whichever layout it has.
+
+    Args:
+        ref: a folder or `pkg://package/path`.
+
+    Returns:
+        A `HuggingFaceCheckpoint` or a `GoogleCheckpoint`, to be used in a `with` statement. No
+        tensor has been read yet.
+
+    Raises:
+        InputError: there is no such folder, no config in it, or its files cannot be used.
+    """
+    folder = resolve(ref)
+    if (folder / huggingface.CONFIG).is_file():
+        return huggingface.HuggingFaceCheckpoint(folder)
+    if (folder / google.CONFIG).is_file():
+        return google.GoogleCheckpoint(folder)
+    raise InputError(
+        f"{folder}: expected {huggingface.CONFIG} (Hugging Face) or {google.CONFIG} (Google), "
+        "found neither."
+    )
+
+
+def load_weights(model, ref):
+    """Loads a checkpoint's weights into a model.
+
+    Args:
+        model: a `BertEncoder` or a `BertClassifier`.
+        ref: a folder or `pkg://package/path` in Hugging Face's or Google's layout.
+
+    Returns:
+        A `LoadReport`; printing it says what was loaded, left over and newly made.
+
+    Raises:
+        InputError: the files cannot be used, a tensor of the encoder is missing, or one has
+            another shape than the model's variable. The model is then as it was, unless the
+            tensors' data turn out to be damaged halfway.
+    """
+    with open_checkpoint(ref) as checkpoint:
+        return copy_weights(checkpoint, model)
+
+
+def copy_weights(checkpoint, model):
+    """Does what `load_weights` does, from an open checkpoint."""
+    found = check_shapes(checkpoint, model.config, getattr(model, "num_classes", None))
+    loaded, newly_made = [], []
+    for weight, name in found.items():
+        if name is None:
+            newly_made.append(weight.ours)
+            continue
+        value = checkpoint.read(name)
+        if checkpoint.layout in weight.transposed_in:
+            value = value.T
+        mapping.variable(model, weight).assign(value)
+        loaded.append(weight.ours)
+    left_over = sorted(set(checkpoint.shapes) - set(found.values()))
+    return LoadReport(str(checkpoint.place), tuple(loaded), tuple(left_over), tuple(newly_made))
+
+
+def check_shapes(checkpoint, config, num_classes=None):
+    """Finds each variable's tensor, and whether it fits, before any memory is taken for it.
+
+    Args:
+        checkpoint: an open checkpoint.
+        config: the `BertConfig` of the model that is to take the weights.
+        num_classes: width of the model's classifier, if it has one.
+
+    Returns:
+        A dict of tensor name by `Weight`, None for those that are to be newly made.
+
+    Raises:
+        InputError: a tensor is missing or has another shape.
+    """
+    found = {}
+    for weight in mapping.weights(config, num_classes):
+        names = weight.names_in(checkpoint.layout)
+        name = next((name for name in names if name in checkpoint.shapes), None)
+        if name is None and weight.part not in mapping.OPTIONAL:
+            raise InputError(f"{checkpoint.place}: expected a tensor {names[0]}, found none.")
+        if name is not None:
+            expected = weight.shape_in(checkpoint.layout)
+            if checkpoint.shapes[name] != expected:
+                raise InputError(
+                    f"{checkpoint.place}: tensor {name} has the shape "
+                    f"{list(checkpoint.shapes[name])}, where the config asks for {list(expected)}."
+                )
+        found[weight] = name
+    for part in mapping.OPTIONAL:
+        names = [name for weight, name in found.items() if weight.part == part]
+        if any(names) and not all(names):
+            present = next(name for name in names if name)
+            raise InputError(f"{checkpoint.place}: holds {present} and not the rest of the {part}.")
+    return found
+
+
+def head_size(checkpoint):
+    """Finds how many classes the classifier in a checkpoint has.
+
+    Args:
+        checkpoint: an open checkpoint.
+
+    Returns:
+        The number, or None where it holds no classifier.
+    """
+    classifier = (w for w in mapping.weights(checkpoint.config, 0) if w.part == "classifier")
+    bias = next(weight for weight in classifier if weight.ours.endswith("bias"))
+    for name in bias.names_in(checkpoint.layout):
+        if len(checkpoint.shapes.get(name, ())) == 1:
+            return checkpoint.shapes[name][0]
+    return None
+
+
+def check_vocabulary(vocabulary, config, ref):
+    """Checks that a vocabulary and a word embedding belong together.
+
+    Args:
+        vocabulary: a list of tokens, or a tokenizer, which has one as `vocabulary`.
+        config: the `BertConfig`.
+        ref: where the vocabulary came from, for the message.
+
+    Raises:
+        InputError: their sizes differ.
+    """
+    tokens = getattr(vocabulary, "vocabulary", vocabulary)
+    if len(tokens) != config.vocab_size:
+        raise InputError(
+            f"{ref}: the vocabulary has {len(tokens)} tokens and the word embedding "
+            f"{config.vocab_size}."
+        )
+
+
+def announce(report):
+    """Prints a report where it does not mix with a script's results."""
+    print(report, file=sys.stderr)

@@ -1,0 +1,230 @@
+"""Which of our variables is called what in other people's files: one table."""
+
+import dataclasses
+
+# Which layouts keep a matrix the other way round than ours, which is [in, out].
+_AS_OURS = ()
+_TURNED_IN_HF = ("huggingface",)
+_TURNED_IN_BOTH = ("huggingface", "google")
+
+# Ours (layer, its parts, variable); Hugging Face's; Google's; our shape in the config's terms; who
+# keeps it transposed. {} stands for the number of the layer.
+_EMBEDDINGS = (
+    (
+        "embeddings/word/embeddings",
+        "embeddings.word_embeddings.weight",
+        "bert/embeddings/word_embeddings",
+        ("vocab_size", "hidden_size"),
+        _AS_OURS,
+    ),
+    (
+        "embeddings/position/embeddings",
+        "embeddings.position_embeddings.weight",
+        "bert/embeddings/position_embeddings",
+        ("max_position_embeddings", "hidden_size"),
+        _AS_OURS,
+    ),
+    (
+        "embeddings/segment/embeddings",
+        "embeddings.token_type_embeddings.weight",
+        "bert/embeddings/token_type_embeddings",
+        ("type_vocab_size", "hidden_size"),
+        _AS_OURS,
+    ),
+    (
+        "embeddings/layer_norm/gamma",
+        "embeddings.LayerNorm.weight",
+        "bert/embeddings/LayerNorm/gamma",
+        ("hidden_size",),
+        _AS_OURS,
+    ),
+    (
+        "embeddings/layer_norm/beta",
+        "embeddings.LayerNorm.bias",
+        "bert/embeddings/LayerNorm/beta",
+        ("hidden_size",),
+        _AS_OURS,
+    ),
+)
+
+
+def _dense(ours, huggingface, google, width_in, width_out):
+    return (
+        (
+            f"{ours}/kernel",
+            f"{huggingface}.weight",
+            f"{google}/kernel",
+            (width_in, width_out),
+            _TURNED_IN_HF,
+        ),
+        (f"{ours}/bias", f"{huggingface}.bias", f"{google}/bias", (width_out,), _AS_OURS),
+    )
+
+
+def _layer_norm(ours, huggingface, google):
+    return (
+        (f"{ours}/gamma", f"{huggingface}.weight", f"{google}/gamma", ("hidden_size",), _AS_OURS),
+        (f"{ours}/beta", f"{huggingface}.bias", f"{google}/beta", ("hidden_size",), _AS_OURS),
+    )
+
+
+_HF, _GOOGLE = "encoder.layer.{}", "bert/encoder/layer_{}"
+_LAYER = (
+    *_dense(
+        "layer_{}/attention/query",
+        f"{_HF}.attention.self.query",
+        f"{_GOOGLE}/attention/self/query",
+        "hidden_size",
+        "hidden_size",
+    ),
+    *_dense(
+        "layer_{}/attention/key",
+        f"{_HF}.attention.self.key",
+        f"{_GOOGLE}/attention/self/key",
+        "hidden_size",
+        "hidden_size",
+    ),
+    *_dense(
+        "layer_{}/attention/value",
+        f"{_HF}.attention.self.value",
+        f"{_GOOGLE}/attention/self/value",
+        "hidden_size",
+        "hidden_size",
+    ),
+    *_dense(
+        "layer_{}/attention/output_projection",
+        f"{_HF}.attention.output.dense",
+        f"{_GOOGLE}/attention/output/dense",
+        "hidden_size",
+        "hidden_size",
+    ),
+    *_layer_norm(
+        "layer_{}/attention_norm",
+        f"{_HF}.attention.output.LayerNorm",
+        f"{_GOOGLE}/attention/output/LayerNorm",
+    ),
+    *_dense(
+        "layer_{}/feed_forward/intermediate",
+        f"{_HF}.intermediate.dense",
+        f"{_GOOGLE}/intermediate/dense",
+        "hidden_size",
+        "intermediate_size",
+    ),
+    *_dense(
+        "layer_{}/feed_forward/output_projection",
+        f"{_HF}.output.dense",
+        f"{_GOOGLE}/output/dense",
+        "intermediate_size",
+        "hidden_size",
+    ),
+    *_layer_norm(
+        "layer_{}/feed_forward_norm",
+        f"{_HF}.output.LayerNorm",
+        f"{_GOOGLE}/output/LayerNorm",
+    ),
+)
+_POOLER = _dense("pooler/dense", "pooler.dense", "bert/pooler/dense", "hidden_size", "hidden_size")
+# Google's run_classifier.py names its head's variables at the top.
+_CLASSIFIER = (
+    (
+        "classifier/kernel",
+        "classifier.weight",
+        "output_weights",
+        ("hidden_size", "num_classes"),
+        _TURNED_IN_BOTH,
+    ),
+    ("classifier/bias", "classifier.bias", "output_bias", ("num_classes",), _AS_OURS),
+)
+
+HEADS = ("classifier",)  # they sit beside the encoder, not inside
+OPTIONAL = ("pooler", *HEADS)  # made anew where a file does not hold them
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """One variable of ours and what it is called elsewhere.
+
+    Attributes:
+        ours: its path, "layer_0/attention/query/kernel".
+        huggingface: the tensor's name there, without the prefix `bert.`.
+        google: the variable's name there.
+        shape: our shape.
+        transposed_in: the layouts that keep it the other way round.
+    """
+
+    ours: str
+    huggingface: str
+    google: str
+    shape: tuple
+    transposed_in: tuple
+
+    @property
+    def part(self):
+        """The layer that it belongs to: "embeddings", "layer_0", "pooler", "classifier"."""
+        return self.ours.split("/")[0]
+
+    def shape_in(self, layout):
+        """Returns the shape that it has in a layout, "huggingface" or "google"."""
+        return self.shape[::-1] if layout in self.transposed_in else self.shape
+
+    def names_in(self, layout):
+        """Returns the names that it goes by in a layout, the usual one first."""
+        if layout == "google":
+            return (self.google,)
+        # Files of a bare BertModel have no prefix; those from 2019 say gamma and beta.
+        names = [self.huggingface]
+        if "LayerNorm" in self.huggingface:
+            weight, bias = ".weight", ".bias"
+            names.append(self.huggingface.replace(weight, ".gamma").replace(bias, ".beta"))
+        if self.part not in HEADS:
+            names += [f"bert.{name}" for name in names]
+        return tuple(names)
+
+
+def weights(config, num_classes=None):
+    """Lists the variables of a model, lazily: a lying config may claim a billion layers.
+
+    Args:
+        config: a `BertConfig`.
+        num_classes: width of a classifier's head, if it has one.
+
+    Yields:
+        A `Weight` for each variable, in the order of the model.
+    """
+    sizes = config.to_dict() | {"num_classes": num_classes}
+
+    def rows(table, layer=""):
+        for ours, huggingface, google, shape, transposed_in in table:
+            yield Weight(
+                ours.format(layer),
+                huggingface.format(layer),
+                google.format(layer),
+                tuple(sizes[size] for size in shape),
+                transposed_in,
+            )
+
+    learned = config.position_embedding_type == "absolute"
+    yield from rows(row for row in _EMBEDDINGS if learned or "position" not in row[0])
+    for layer in range(config.num_hidden_layers):
+        yield from rows(_LAYER, layer)
+    yield from rows(_POOLER)
+    if num_classes is not None:
+        yield from rows(_CLASSIFIER)
+
+
+def variable(model, weight):
+    """Finds a weight's variable in a model.
+
+    Args:
+        model: a `BertEncoder`, or a model that has one as `encoder`.
+        weight: a `Weight`.
+
+    Returns:
+        The Keras variable.
+    """
+    layer, *parts = weight.ours.split("/")
+    owner = model if weight.part in HEADS else getattr(model, "encoder", model)
+    found = owner.get_layer(layer)
+    for part in parts:
+        found = getattr(found, part)
+    return found

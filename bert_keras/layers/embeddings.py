@@ -1,0 +1,125 @@
+"""What goes into the first block: the sum of word, position and segment embeddings."""
+
+import keras
+from keras import ops
+
+from bert_keras.layers.position_embedding import PositionEmbedding
+from bert_keras.layers.sinusoidal_position_encoding import SinusoidalPositionEncoding
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Embeddings(keras.layers.Layer):
+    """LayerNorm(word + position + segment), then dropout.
+
+    Devlin et al. 2018 (arXiv 1810.04805), section 3 and figure 2. The tables, their sum and the
+    LayerNorm keep the variables' dtype under mixed precision: a gather is no faster in bfloat16,
+    and casting a table of 30,522 words at each step would cost more than it saves.
+
+    With sinusoidal positions the words are first scaled by √hidden (Vaswani et al. 2017, arXiv
+    1706.03762, section 3.4): beside an encoding of amplitude 1, words that start at 0.02 would
+    hardly be seen.
+
+    Args:
+        vocab_size: how many words there are.
+        hidden_size: width of a vector.
+        max_position_embeddings: how many learned positions there are.
+        type_vocab_size: how many segments there are.
+        position_embedding_type: "absolute" (learned) or "sinusoidal".
+        hidden_dropout_prob: share of the sum that is dropped in training.
+        layer_norm_eps: added to the variance in LayerNorm.
+        initializer_range: standard deviation of the truncated normal that fills the tables.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size,
+        max_position_embeddings=512,
+        type_vocab_size=2,
+        position_embedding_type="absolute",
+        hidden_dropout_prob=0.1,
+        layer_norm_eps=1e-12,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.max_position_embeddings = max_position_embeddings
+        self.type_vocab_size = type_vocab_size
+        self.position_embedding_type = position_embedding_type
+        self.hidden_dropout_prob = hidden_dropout_prob
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+
+        exact = self.variable_dtype
+        self.word = self._table(vocab_size, "word")
+        self.segment = self._table(type_vocab_size, "segment")
+        if position_embedding_type == "sinusoidal":
+            self.position = SinusoidalPositionEncoding(hidden_size, dtype=exact, name="position")
+        else:
+            self.position = PositionEmbedding(
+                max_position_embeddings,
+                hidden_size,
+                initializer_range,
+                dtype=exact,
+                name="position",
+            )
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_eps, dtype=exact, name="layer_norm"
+        )
+        self.dropout = keras.layers.Dropout(
+            hidden_dropout_prob, dtype=self.dtype_policy, name="dropout"
+        )
+
+    def _table(self, rows, name):
+        return keras.layers.Embedding(
+            rows,
+            self.hidden_size,
+            embeddings_initializer=keras.initializers.TruncatedNormal(
+                stddev=self.initializer_range
+            ),
+            dtype=self.variable_dtype,
+            name=name,
+        )
+
+    def build(self, input_shape):
+        for table in (self.word, self.segment, self.position):
+            table.build(input_shape)
+        self.layer_norm.build((*input_shape, self.hidden_size))
+
+    def call(self, token_ids, segment_ids, position_ids, training=False):
+        """Embeds tokens.
+
+        Args:
+            token_ids: int32 [batch, length].
+            segment_ids: int32 [batch, length], 0 for sentence A, 1 for sentence B.
+            position_ids: int32 [batch, length], from 0 in each example.
+            training: whether to drop.
+
+        Returns:
+            [batch, length, hidden].
+        """
+        words = self.word(token_ids)  # [batch, length, hidden]
+        if self.position_embedding_type == "sinusoidal":
+            words = words * self.hidden_size**0.5
+        summed = words + self.segment(segment_ids) + self.position(position_ids)
+        return self.dropout(
+            ops.cast(self.layer_norm(summed), self.compute_dtype), training=training
+        )
+
+    def compute_output_shape(self, input_shape, *_):
+        return (*input_shape, self.hidden_size)
+
+    def get_config(self):
+        return super().get_config() | {
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "max_position_embeddings": self.max_position_embeddings,
+            "type_vocab_size": self.type_vocab_size,
+            "position_embedding_type": self.position_embedding_type,
+            "hidden_dropout_prob": self.hidden_dropout_prob,
+            "layer_norm_eps": self.layer_norm_eps,
+            "initializer_range": self.initializer_range,
+        }

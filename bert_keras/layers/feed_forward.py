@@ -1,0 +1,75 @@
+"""The position-wise feed-forward network."""
+
+import keras
+from keras import ops
+
+ACTIVATIONS = {
+    "gelu": lambda x: ops.gelu(x, approximate=False),
+    "gelu_new": lambda x: ops.gelu(x, approximate=True),
+    "gelu_pytorch_tanh": lambda x: ops.gelu(x, approximate=True),
+    "relu": ops.relu,
+    "silu": ops.silu,
+}
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class FeedForward(keras.layers.Layer):
+    """Two linear maps with an activation between, the same for each token.
+
+    Vaswani et al. 2017 (arXiv 1706.03762), section 3.3, with BERT's activation for their ReLU
+    (Devlin et al. 2018, arXiv 1810.04805, appendix A.2):
+
+        FFN(x) = GELU(x W_1 + b_1) W_2 + b_2
+
+    Args:
+        intermediate_size: width between the two maps.
+        hidden_act: "gelu" (exact), "gelu_new" or "gelu_pytorch_tanh" (its tanh approximation, up
+            to 5e-4 away), "relu" or "silu".
+        initializer_range: standard deviation of the truncated normal that fills the kernels.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def __init__(self, intermediate_size, hidden_act="gelu", initializer_range=0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.intermediate_size = intermediate_size
+        self.hidden_act = hidden_act
+        self.initializer_range = initializer_range
+
+    def build(self, input_shape):
+        hidden = input_shape[-1]
+        self.intermediate = self._dense(hidden, self.intermediate_size, "intermediate")
+        self.output_projection = self._dense(self.intermediate_size, hidden, "output_projection")
+
+    def _dense(self, width_in, width_out, name):
+        dense = keras.layers.Dense(
+            width_out,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+        dense.build((None, width_in))
+        return dense
+
+    def call(self, hidden_states):
+        """Transforms each token by itself.
+
+        Args:
+            hidden_states: [batch, length, hidden].
+
+        Returns:
+            [batch, length, hidden].
+        """
+        shape = ops.shape(hidden_states)
+        tokens = ops.reshape(hidden_states, (-1, shape[-1]))  # [batch * length, hidden]
+        inside = ACTIVATIONS[self.hidden_act](self.intermediate(tokens))
+        return ops.reshape(self.output_projection(inside), shape)  # [batch, length, hidden]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "intermediate_size": self.intermediate_size,
+            "hidden_act": self.hidden_act,
+            "initializer_range": self.initializer_range,
+        }

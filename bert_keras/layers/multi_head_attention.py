@@ -1,0 +1,104 @@
+"""Self-attention, written out."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class MultiHeadAttention(keras.layers.Layer):
+    """Every token gathers from the tokens that it attends to, in several ways at once.
+
+    Vaswani et al. 2017 (arXiv 1706.03762), section 3.2:
+
+        MultiHead(x) = Concat(head_1, ..., head_h) W_O + b_O
+        head_i       = softmax(Q_i K_iᵀ / √d) V_i
+        Q, K, V      = x W_Q + b_Q,  x W_K + b_K,  x W_V + b_V
+
+    with d = hidden / h. As in BERT, the four projections have biases, and dropout falls on the
+    attention probabilities, so that a token now and then misses another altogether.
+
+    The scores are kept in the compute dtype, and softmax computes on them in float32 inside
+    TensorFlow's kernel.
+
+    Args:
+        num_attention_heads: h, which divides the width of the input.
+        attention_probs_dropout_prob: share of the probabilities that is dropped in training.
+        initializer_range: standard deviation of the truncated normal that fills the kernels.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def __init__(
+        self,
+        num_attention_heads,
+        attention_probs_dropout_prob=0.1,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_attention_heads = num_attention_heads
+        self.attention_probs_dropout_prob = attention_probs_dropout_prob
+        self.initializer_range = initializer_range
+        self.dropout = keras.layers.Dropout(
+            attention_probs_dropout_prob, dtype=self.dtype_policy, name="dropout"
+        )
+
+    def build(self, input_shape):
+        hidden = input_shape[-1]
+        for name in ("query", "key", "value", "output_projection"):
+            dense = keras.layers.Dense(
+                hidden,
+                kernel_initializer=keras.initializers.TruncatedNormal(
+                    stddev=self.initializer_range
+                ),
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            dense.build((None, hidden))
+            setattr(self, name, dense)
+
+    def call(self, hidden_states, attention_mask, training=False):
+        """Attends.
+
+        Args:
+            hidden_states: [batch, length, hidden].
+            attention_mask: [batch, 1, length, length], added to the scores.
+            training: whether to drop.
+
+        Returns:
+            [batch, length, hidden].
+        """
+        batch, length, hidden = ops.shape(hidden_states)
+        heads = self.num_attention_heads
+        size = hidden // heads
+        # A Dense on a matrix is one MatMul; on three dimensions it is a batch of small ones.
+        tokens = ops.reshape(hidden_states, (-1, hidden))  # [batch * length, hidden]
+
+        def split(projected):
+            apart = ops.reshape(projected, (batch, length, heads, size))
+            return ops.transpose(apart, (0, 2, 1, 3))  # [batch, heads, length, size]
+
+        # The scale goes on the queries: there are fewer of them than scores.
+        query = split(self.query(tokens) * size**-0.5)
+        key = split(self.key(tokens))
+        value = split(self.value(tokens))
+
+        scores = ops.matmul(
+            query, ops.transpose(key, (0, 1, 3, 2))
+        )  # [batch, heads, length, length]
+        probabilities = ops.softmax(scores + attention_mask)
+        probabilities = self.dropout(probabilities, training=training)
+        gathered = ops.matmul(probabilities, value)  # [batch, heads, length, size]
+
+        together = ops.transpose(gathered, (0, 2, 1, 3))  # [batch, length, heads, size]
+        together = ops.reshape(together, (-1, hidden))  # [batch * length, hidden]
+        return ops.reshape(self.output_projection(together), (batch, length, hidden))
+
+    def compute_output_shape(self, input_shape, *_):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_attention_heads": self.num_attention_heads,
+            "attention_probs_dropout_prob": self.attention_probs_dropout_prob,
+            "initializer_range": self.initializer_range,
+        }

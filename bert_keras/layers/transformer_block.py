@@ -1,0 +1,115 @@
+"""One block of the encoder."""
+
+import keras
+
+from bert_keras.layers.feed_forward import FeedForward
+from bert_keras.layers.multi_head_attention import MultiHeadAttention
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class TransformerBlock(keras.layers.Layer):
+    """Attention, then a feed-forward network, each with a residual and LayerNorm after it.
+
+    Vaswani et al. 2017 (arXiv 1706.03762), section 3.1 and figure 1, left, as BERT uses it:
+
+        y     = LayerNorm(x + Dropout(MultiHead(x)))
+        block = LayerNorm(y + Dropout(FFN(y)))
+
+    LayerNorm computes in float32 under every dtype policy, since it takes a mean and a variance
+    over the whole width.
+
+    Args:
+        num_attention_heads: heads, which divide the width of the input.
+        intermediate_size: width inside the feed-forward network.
+        hidden_act: its activation.
+        hidden_dropout_prob: share of each sublayer's output that is dropped in training.
+        attention_probs_dropout_prob: share of the attention probabilities that is dropped.
+        layer_norm_eps: added to the variance in LayerNorm.
+        initializer_range: standard deviation of the truncated normal that fills the kernels.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def __init__(
+        self,
+        num_attention_heads,
+        intermediate_size,
+        hidden_act="gelu",
+        hidden_dropout_prob=0.1,
+        attention_probs_dropout_prob=0.1,
+        layer_norm_eps=1e-12,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_attention_heads = num_attention_heads
+        self.intermediate_size = intermediate_size
+        self.hidden_act = hidden_act
+        self.hidden_dropout_prob = hidden_dropout_prob
+        self.attention_probs_dropout_prob = attention_probs_dropout_prob
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+
+        policy = self.dtype_policy
+        self.attention = MultiHeadAttention(
+            num_attention_heads,
+            attention_probs_dropout_prob,
+            initializer_range,
+            dtype=policy,
+            name="attention",
+        )
+        self.attention_dropout = keras.layers.Dropout(
+            hidden_dropout_prob, dtype=policy, name="attention_dropout"
+        )
+        self.attention_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_eps, dtype=policy, name="attention_norm"
+        )
+        self.feed_forward = FeedForward(
+            intermediate_size, hidden_act, initializer_range, dtype=policy, name="feed_forward"
+        )
+        self.feed_forward_dropout = keras.layers.Dropout(
+            hidden_dropout_prob, dtype=policy, name="feed_forward_dropout"
+        )
+        self.feed_forward_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_eps, dtype=policy, name="feed_forward_norm"
+        )
+
+    def build(self, input_shape):
+        for part in (
+            self.attention,
+            self.attention_norm,
+            self.feed_forward,
+            self.feed_forward_norm,
+        ):
+            part.build(input_shape)
+
+    def call(self, hidden_states, attention_mask, training=False):
+        """Runs the block.
+
+        Args:
+            hidden_states: [batch, length, hidden].
+            attention_mask: [batch, 1, length, length], added to the attention scores.
+            training: whether to drop.
+
+        Returns:
+            [batch, length, hidden].
+        """
+        attended = self.attention(hidden_states, attention_mask, training=training)
+        attended = self.attention_dropout(attended, training=training)
+        hidden_states = self.attention_norm(hidden_states + attended)
+        transformed = self.feed_forward(hidden_states)
+        transformed = self.feed_forward_dropout(transformed, training=training)
+        return self.feed_forward_norm(hidden_states + transformed)
+
+    def compute_output_shape(self, input_shape, *_):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_attention_heads": self.num_attention_heads,
+            "intermediate_size": self.intermediate_size,
+            "hidden_act": self.hidden_act,
+            "hidden_dropout_prob": self.hidden_dropout_prob,
+            "attention_probs_dropout_prob": self.attention_probs_dropout_prob,
+            "layer_norm_eps": self.layer_norm_eps,
+            "initializer_range": self.initializer_range,
+        }
