@@ -193,6 +193,8 @@ def run(args):
         hidden_dropout_prob=0.1,
         attention_probs_dropout_prob=0.1,
         dtype=torch.float32,
+        # PyTorch has no fused attention with dropout on a CPU, and its fallback is the slower.
+        attn_implementation="eager",
     )
     optimizer = make_optimizer(model, args.learning_rate)
     steps = -(-len(train) // args.train_batch_size) * args.num_train_epochs
