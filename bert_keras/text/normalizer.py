@@ -1,0 +1,114 @@
+"""Raw code points to the characters that words are made of."""
+
+import tensorflow as tf
+
+from bert_keras.text import characters
+from bert_keras.text.characters import BREAK_AFTER, BREAK_BEFORE, SPACE
+from bert_keras.text.vocabulary import SPECIAL_TOKENS
+
+right_shift = tf.bitwise.right_shift
+_SIGMA, _FINAL_SIGMA = ord("Σ"), ord("ς")
+
+
+class Normalizer(tf.Module):
+    """Cleans text, lower-cases it and finds its words.
+
+    Args:
+        symbols: dict from code point to its number in the vocabulary's alphabet, from 1.
+        lowercase: whether text is lower-cased and loses its accents.
+        protect_special_tokens: whether special tokens written in the text are moved to protected
+            characters, each a word.
+    """
+
+    def __init__(self, symbols, lowercase, protect_special_tokens):
+        super().__init__()
+        table = characters.character_table(lowercase, symbols)
+        self._pages = tf.constant(table.pages)
+        self._entries = tf.constant(table.entries)
+        self._outputs = tf.constant(table.outputs)
+        self._lowercase = lowercase
+        self._protect = protect_special_tokens
+
+    def __call__(self, codes, row_splits):
+        """Normalises strings.
+
+        Args:
+            codes: int32 [codes], the code points of all strings, one after the other.
+            row_splits: int64 [strings + 1], where each string begins in them.
+
+        Returns:
+            symbols: int32 [characters], numbers of the alphabet, 0 for a character that is not in it.
+            begins: bool [characters], whether the character begins a word.
+            spaces: bool [characters], white space, each a word by itself.
+            places: int64 [characters], the code point that the character was made from.
+        """
+        if self._protect:
+            codes = _protect_special_tokens(codes, row_splits)
+        if self._lowercase:
+            codes = tf.cond(
+                tf.reduce_any(codes == _SIGMA),
+                lambda: self._with_final_sigmas(codes, row_splits),
+                lambda: codes,
+            )
+        outputs = tf.gather(
+            self._outputs, right_shift(self._look_up(codes), characters.KIND_BITS)
+        )  # [codes, width]
+        index = tf.where(outputs >= 0)  # [characters, 2]
+        outputs = tf.gather_nd(outputs, index)  # [characters]
+        places = index[:, 0]
+
+        # A word begins at a break, after one, and where a string begins.
+        before, after = (tf.cast(outputs & bit, tf.bool) for bit in (BREAK_BEFORE, BREAK_AFTER))
+        begins = before | tf.concat([[True], after], 0)[:-1]
+        firsts = tf.searchsorted(places, row_splits)
+        begins = tf.tensor_scatter_nd_update(
+            tf.concat([begins, [True]], 0),
+            firsts[:, tf.newaxis],
+            tf.ones_like(firsts, tf.bool),
+        )[:-1]
+        spaces = tf.cast(outputs & SPACE, tf.bool)
+        return right_shift(outputs, characters.FLAG_BITS), begins, spaces, places
+
+    def _look_up(self, codes):
+        page = tf.gather(self._pages, right_shift(codes, characters.PAGE_BITS))
+        return tf.gather(self._entries, page + (codes & (1 << characters.PAGE_BITS) - 1))
+
+    def _with_final_sigmas(self, codes, row_splits):
+        """Turns Σ to ς where `str.lower` does: after a cased letter and before none."""
+        kinds = self._look_up(codes) & (1 << characters.KIND_BITS) - 1
+        counted = tf.where(kinds != characters.SKIPPED)[:, 0]
+        cased = tf.gather(kinds, counted) == characters.CASED
+        string = tf.gather(_string_of(codes, row_splits), counted)
+        neighbours = string[1:] == string[:-1]
+        after_cased = tf.concat([[False], cased[:-1] & neighbours], 0)[: tf.size(counted)]
+        before_cased = tf.concat([cased[1:] & neighbours, [False]], 0)[: tf.size(counted)]
+        is_final = after_cased & ~before_cased & (tf.gather(codes, counted) == _SIGMA)
+        finals = tf.boolean_mask(counted, is_final)
+        return tf.tensor_scatter_nd_update(
+            codes, finals[:, tf.newaxis], tf.fill(tf.shape(finals), _FINAL_SIGMA)
+        )
+
+
+def _string_of(codes, row_splits):
+    """Returns the number of the string that each code point belongs to, int64 [codes]."""
+    return tf.RaggedTensor.from_row_splits(codes, row_splits, validate=False).value_rowids()
+
+
+def _protect_special_tokens(codes, row_splits):
+    """Moves the characters of each special token in the text to protected ones."""
+    lengths = [len(token) for token in SPECIAL_TOKENS]
+    patterns = [[*map(ord, token.ljust(max(lengths), "\0"))] for token in SPECIAL_TOKENS]
+    places = tf.where(codes == ord("["))  # [brackets, 1]
+    windows = tf.gather(
+        tf.pad(codes, [[0, max(lengths)]]), places + tf.range(max(lengths), dtype=tf.int64)
+    )  # [brackets, width]
+    same = (windows[:, tf.newaxis] == patterns) | (tf.constant(patterns) == 0)
+    found = tf.where(tf.reduce_all(same, -1))  # [found, 2]: which bracket, which token
+    starts = tf.gather(places[:, 0], found[:, 0])
+    ends = starts + tf.gather(tf.constant(lengths, tf.int64), found[:, 1])
+    # Strings stand side by side: a token may not reach into the next one.
+    inside = tf.searchsorted(row_splits, starts, "right") == tf.searchsorted(row_splits, ends)
+    edges = tf.concat([tf.boolean_mask(starts, inside), tf.boolean_mask(ends, inside)], 0)
+    signs = tf.where(tf.range(tf.size(edges)) < tf.size(edges) // 2, 1, -1)
+    within = tf.cumsum(tf.scatter_nd(edges[:, tf.newaxis], signs, [tf.size(codes) + 1]))[:-1]
+    return codes + within * characters.PROTECTED
