@@ -20,6 +20,9 @@ class RunWriter:
     on from a checkpoint, open its folder again and write from the checkpoint's step on: TensorBoard
     then drops what was written after that step before the run was cut off.
 
+    Tags of scalars and images begin with their run's name and a slash: TensorBoard makes a section
+    of each such beginning and opens the first two, so that `eval` and `train` show at once.
+
     Args:
         folder: the run's folder. TensorBoard shows its subfolders `train`, `eval`, ... as runs;
             several such folders side by side compare when TensorBoard is given their parent.
@@ -38,30 +41,29 @@ class RunWriter:
             scalars: numbers by name, such as `loss` and `examples_per_second`.
         """
         with self._at(step, "train"):
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value)
+            for title, value in scalars.items():
+                tf.summary.scalar(f"train/{title}", value)
 
     def evaluation(self, step, evaluation, name="eval"):
         """Writes an evaluation into a run of its own.
 
         Args:
             step: how many updates had been made to the model that was evaluated.
-            evaluation: an `Evaluation`. Its scores keep their names; what else it has gets a tag
-                of `images/`, `tables/` or `curves/` and its title.
+            evaluation: an `Evaluation`.
             name: the run's name.
         """
         with self._at(step, name):
             for title, value in evaluation.scores.items():
-                tf.summary.scalar(title, value)
+                tf.summary.scalar(f"{name}/{title}", value)
             for title, image in evaluation.images.items():
-                tf.summary.image(f"images/{title}", image[None])  # [1, height, width, 3]
+                tf.summary.image(f"{name}/{title}", image[None])  # [1, height, width, 3]
             for title, table in evaluation.tables.items():
                 tf.summary.text(f"tables/{title}", markdown_table(table))
             for title, (is_positive, probability) in evaluation.curves.items():
                 curve = pr_curve.pb(
                     f"curves/{title}",
                     labels=np.asarray(is_positive, bool),
-                    predictions=np.asarray(probability, np.float32),
+                    predictions=np.nan_to_num(np.asarray(probability, np.float32)),
                     display_name=title,
                 )
                 tf.summary.experimental.write_raw_pb(curve.SerializeToString())
@@ -80,19 +82,24 @@ class RunWriter:
         self._writer("train").flush()
 
     def hyperparameters(self, values, name="eval"):
-        """Makes the run a trial of the HParams tab, to be compared with other runs by its scores.
+        """Makes the run a trial of the HParams tab, to be compared with others by its scores.
+
+        No `hparams_config` is written: TensorBoard takes one run's for all runs it shows and hides
+        what the others have beyond it. Without one it finds all hyperparameters, those that differ
+        first, and all scores, the latest of each.
 
         Args:
             values: what was chosen, by name; each a bool, a number or a string. Others are shown
                 as `str` makes them.
             name: the run of the evaluations whose scores the trial has.
         """
-        values = {
-            key: value if isinstance(value, (bool, int, float, str)) else str(value)
-            for key, value in values.items()
-        }
+        plain = (bool, int, float, str, np.generic)
+        values = {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
+        # The tab shows the first few letters; runs with one trial id would be averaged.
+        folder = self._folder.resolve()
+        trial = f"{folder.name} in {folder.parent}"
         with self._writer(name).as_default(step=0):
-            hparams_api.hparams(values, trial_id=str(self._folder.resolve()))
+            hparams_api.hparams(values, trial_id=trial)
         self._writer(name).flush()
 
     def close(self):

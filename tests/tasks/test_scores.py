@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_keras.errors import InputError
@@ -149,6 +149,7 @@ def test_most_wrong():
     assert len(scores.most_wrong(["a", "b"], [0, 0, 1, 1, 1], probabilities, 100)) == 5
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 149), st.integers(0, 149)), min_size=1, max_size=60))
 def test_the_scores_of_150_classes_agree_with_their_matrix(rows):
     labels = [f"class {i}" for i in range(150)]
