@@ -22,9 +22,9 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
     Args:
         reference: `tfds:name[/config][:version][:split]`, the split "train" if none is given.
         columns: `bert_keras.data.rows.Columns`. A feature that it names is taken. Where it keeps
-            its default and the data set has no such feature, the obvious one is taken: of two
-            text features the first is the text and the second its pair, and the label is the one
-            feature that can be a label of that kind.
+            its default and the data set has no such feature, the obvious one is taken: the label
+            is the one feature that can be a label of that kind; the text is the one text feature,
+            or, of two, the first by name (a premise before all), and the other is its pair.
         kind: "class" (a ClassLabel), "multi" (a sequence of them) or "number" (a float).
         labelled: whether the label is wanted.
 
@@ -48,7 +48,7 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
     try:
         rows = builder.as_dataset(split=split)
     except (ValueError, KeyError):
-        splits = ", ".join(builder.info.splits)
+        splits = ", ".join(sorted(builder.info.splits))
         raise InputError(f"{reference}: there is no split {split!r}; there are {splits}.") from None
     records = []
     for batch in rows.map(lambda row: {name: row[name] for name in wanted}).ragged_batch(1024):
@@ -72,8 +72,9 @@ def _prepared(reference, name):
         builder = tfds.builder(name)
     except Exception as error:  # each way to be absent has its own class, and a page of text
         raise InputError(f"{reference}: {_first_line(error)}") from None
-    if not builder.info.splits:
-        hosts = ["{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in builder.url_infos]
+    if not builder.is_prepared():
+        urls = builder.url_infos or ()  # a data set that is made here comes from nowhere
+        hosts = ["{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls]
         host = max(hosts, key=hosts.count, default=None)
         if host and not _answers(host):
             raise InputError(
@@ -102,15 +103,19 @@ def _pick(reference, features, columns, kind, labelled):
 
     def is_label(feature):
         if kind == "number":
-            return feature.shape == () and feature.np_dtype.__name__.startswith("float")
-        if kind == "multi":
-            return isinstance(feature, types.Sequence) and _is_class(feature.feature)
-        return _is_class(feature)
+            return feature.shape == () and feature.tf_dtype.is_floating
+        if kind == "multi":  # a Sequence passes for its elements: ask for it first
+            return isinstance(feature, types.Sequence) and is_class(feature.feature)
+        return is_class(feature)
+
+    def is_class(feature):
+        return isinstance(feature, types.ClassLabel)
 
     defaults = type(columns)()
     text, pair, label = columns.text, columns.pair, columns.label
     if text == defaults.text and text not in features:
         texts = [name for name, feature in features.items() if isinstance(feature, types.Text)]
+        texts.sort(key=lambda name: (name != "premise", name))  # the catalogue's order is not kept
         if len(texts) not in (1, 2):
             raise _unclear(reference, "text", features)
         text, pair = texts[0], pair or (texts[1] if texts[1:] else None)
@@ -137,10 +142,6 @@ def _listed(features):
     return ", ".join(f"{name} ({type(feature).__name__})" for name, feature in features.items())
 
 
-def _is_class(feature):
-    return hasattr(feature, "int2str")
-
-
 def _to_list(values):
     return values.to_list() if hasattr(values, "to_list") else values.numpy().tolist()
 
@@ -154,7 +155,7 @@ def _plain(feature, value, where):
             return value.decode()
         except UnicodeDecodeError:
             raise InputError(f"{where} is not UTF-8.") from None
-    if _is_class(feature):
+    if isinstance(value, int) and hasattr(feature, "names"):
         if not 0 <= value < feature.num_classes:
             raise InputError(f"{where} is {value}, which is no class: these rows have no label.")
         return feature.names[value]
