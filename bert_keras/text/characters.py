@@ -13,6 +13,7 @@ without accents. Two things depend on the neighbours:
 """
 
 import functools
+import itertools
 import unicodedata
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ _CJK = (
     (0x2B820, 0x2CEAF),
     (0x2F800, 0x2FA1F),
 )
+_ASCII_PUNCTUATION = ((33, 47), (58, 64), (91, 96), (123, 126))
 # Beyond these, code points are unassigned or private: they stay as they are.
 _ASSIGNED = (*range(0x40000), *range(0xE0000, 0xE1000))
 _WIDTH = 3  # of the longest form: a Hangul syllable becomes three letters
@@ -60,38 +62,6 @@ class CharacterTable(NamedTuple):
     outputs: np.ndarray
 
 
-def is_punctuation(char):
-    """Punctuation as BERT has it: category P, and every ASCII sign that is no letter or digit."""
-    code = ord(char)
-    if code < 128:
-        return 33 <= code <= 47 or 58 <= code <= 64 or 91 <= code <= 96 or 123 <= code <= 126
-    return unicodedata.category(char).startswith("P")
-
-
-def is_cjk(char):
-    """Whether BERT sets the character apart as a Chinese one."""
-    code = ord(char)
-    return code >= 0x3400 and any(first <= code <= last for first, last in _CJK)
-
-
-def is_space(char):
-    """White space: what BERT turns into a space, and the two separators that `str.split` knows."""
-    return char in " \t\n\r" or unicodedata.category(char) in ("Zs", "Zl", "Zp")
-
-
-def is_deleted(char):
-    """Characters that are dropped from the text: NUL, U+FFFD, control and format characters."""
-    return char == "\ufffd" or (unicodedata.category(char) in ("Cc", "Cf") and char not in "\t\n\r")
-
-
-def normalise(char, lowercase):
-    """Returns the characters that stay of one that is neither deleted nor white space."""
-    if not lowercase:
-        return char
-    decomposed = unicodedata.normalize("NFD", char.lower())
-    return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
-
-
 def character_table(lowercase, symbols):
     """Builds the table for a vocabulary's alphabet.
 
@@ -103,12 +73,20 @@ def character_table(lowercase, symbols):
         A `CharacterTable`.
     """
     codes, forms, flags, kinds = _unicode(lowercase)
+    # Protected characters, and those of planes that are left out above.
+    others = np.setdiff1d(np.fromiter(symbols, np.int64), codes)
+    codes = np.concatenate([codes, others])
+    forms = np.concatenate([forms, _unchanged(others)])
+    flags = np.concatenate([flags, np.zeros([len(others), _WIDTH], np.int64)])
+    flags[codes == PROTECTED + ord("["), 0] = BREAK_BEFORE
+    flags[codes == PROTECTED + ord("]"), 0] = BREAK_AFTER
+    kinds = np.concatenate([kinds, np.full(len(others), UNCASED)])
+
     size = PROTECTED + (1 << PAGE_BITS)
     symbol_of = np.zeros(size, np.int64)
     symbol_of[list(symbols)] = list(symbols.values())
-
     outputs = np.where(forms >= 0, symbol_of[forms] << FLAG_BITS | flags, -1)
-    keys = ((outputs + 1) << 20 * np.arange(_WIDTH)).sum(1)
+    keys = ((outputs + 1) << 21 * np.arange(_WIDTH)).sum(1)
     _, index, row = np.unique(keys, return_index=True, return_inverse=True)
     plain = row[np.flatnonzero(keys == 1)[0]]  # a character unknown to the vocabulary, in a word
     entries = np.full(size, plain << KIND_BITS | UNCASED, np.int32)
@@ -123,42 +101,56 @@ def character_table(lowercase, symbols):
 
 @functools.cache
 def _unicode(lowercase):
-    """Returns code points, their forms and the forms' flags [codes, width], and their kinds."""
-    codes = np.array([*_ASSIGNED, *range(PROTECTED, PROTECTED + (1 << PAGE_BITS))])
-    forms = np.full([len(codes), _WIDTH], -1, np.int32)
-    flags = np.zeros([len(codes), _WIDTH], np.int32)
-    kinds = np.zeros(len(codes), np.int32)
-    forms[:, 0] = codes
-    for index, code in enumerate(_ASSIGNED):
-        char = chr(code)
-        category = unicodedata.category(char)
-        if category == "Cn":
-            continue
-        if lowercase:
-            kinds[index] = _sigma_kind(char)
-        if is_space(char):
-            flags[index, 0] = SPACE | BREAK_BEFORE | BREAK_AFTER
-        elif is_deleted(char):
-            forms[index] = -1
-        elif is_cjk(char):
-            forms[index, 0] = ord(normalise(char, lowercase))
-            flags[index, 0] = BREAK_BEFORE | BREAK_AFTER
-        else:
-            form = normalise(char, lowercase)
-            forms[index] = -1
-            forms[index, : len(form)] = [ord(c) for c in form]
-            flags[index, : len(form)] = [
-                (BREAK_BEFORE | BREAK_AFTER) * is_punctuation(c) for c in form
-            ]
-    flags[codes == PROTECTED + ord("["), 0] = BREAK_BEFORE
-    flags[codes == PROTECTED + ord("]"), 0] = BREAK_AFTER
+    """Works out what does not depend on the vocabulary.
+
+    Returns:
+        codes: [codes], the code points described; the others stay as they are, in words.
+        forms: [codes, width], the code points that each becomes, -1 for none.
+        flags: [codes, width], the bits of the forms.
+        kinds: [codes].
+    """
+    chars = [chr(code) for code in _ASSIGNED]
+    chars[0] = chars[1]  # NUL is deleted as the other control characters are, and separates below
+    codes = np.array(_ASSIGNED)
+    category = np.array([unicodedata.category(char) for char in chars])
+    space = np.isin(codes, [9, 10, 13]) | np.isin(category, ["Zs", "Zl", "Zp"])
+    deleted = (np.isin(category, ["Cc", "Cf"]) & ~space) | (codes == 0xFFFD)
+    cjk = np.any([(codes >= first) & (codes <= last) for first, last in _CJK], 0)
+    punctuation = np.char.startswith(category, "P") | np.any(
+        [(codes >= first) & (codes <= last) for first, last in _ASCII_PUNCTUATION], 0
+    )
+
+    forms = _unchanged(codes)
+    if lowercase:
+        # All in one string, which is much faster; nothing acts across a NUL.
+        whole = unicodedata.normalize("NFD", "\0".join(chars).lower())
+        marks = set(itertools.compress(chars, category == "Mn"))
+        for index, (char, form) in enumerate(zip(chars, whole.split("\0"), strict=True)):
+            if form != char or char in marks:
+                kept = [ord(c) for c in form if c not in marks]
+                forms[index] = kept + [-1] * (_WIDTH - len(kept))
+    forms[deleted] = -1
+
+    both = BREAK_BEFORE | BREAK_AFTER
+    flags_of = np.zeros(PROTECTED, np.int64)
+    flags_of[codes] = both * punctuation
+    flags = flags_of[forms]
+    flags[cjk] = both
+    flags[space] = both | SPACE
+
+    kinds = np.where(_sigma_is_final(chars, "a"), SKIPPED, UNCASED)
+    kinds[_sigma_is_final(chars, "")] = CASED
+    kinds[deleted] = SKIPPED
     return codes, forms, flags, kinds
 
 
-def _sigma_kind(char):
-    """How `str.lower` counts a character beside a capital sigma, found out by asking it."""
-    if is_deleted(char):
-        return SKIPPED
-    if (char + "Σ").lower().endswith("ς"):
-        return CASED
-    return SKIPPED if ("a" + char + "Σ").lower().endswith("ς") else UNCASED
+def _unchanged(codes):
+    forms = np.full([len(codes), _WIDTH], -1)
+    forms[:, 0] = codes
+    return forms
+
+
+def _sigma_is_final(chars, before):
+    """Asks `str.lower` whether a capital sigma after `before` and each character becomes ς."""
+    words = "\0".join([before + char + "Σ" for char in chars]).lower().split("\0")
+    return np.array([word.endswith("ς") for word in words])

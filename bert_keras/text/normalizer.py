@@ -37,7 +37,7 @@ class Normalizer(tf.Module):
             row_splits: int64 [strings + 1], where each string begins in them.
 
         Returns:
-            symbols: int32 [characters], numbers of the alphabet, 0 for a character that is not in it.
+            symbols: int32 [characters], numbers of the alphabet, 0 for a character not in it.
             begins: bool [characters], whether the character begins a word.
             spaces: bool [characters], white space, each a word by itself.
             places: int64 [characters], the code point that the character was made from.

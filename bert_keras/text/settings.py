@@ -100,6 +100,6 @@ def _read_object(path):
 
 
 def _expect(path, name, value, allowed):
-    if not any(value is item or value == item and type(value) is type(item) for item in allowed):
+    if not any(value is item or (value == item and type(value) is type(item)) for item in allowed):
         expected = " or ".join(map(json.dumps, allowed))
         raise InputError(f"{path}: expected {name} to be {expected}, found {json.dumps(value)}.")

@@ -157,7 +157,7 @@ class BertTokenizer(tf.Module):
         specials = 2 if pairs is None else 3
         if max_length < specials:
             raise InputError(
-                f"max_length: expected at least {specials}, for [CLS] and [SEP], found {max_length}."
+                f"max_length: expected at least {specials} for [CLS] and [SEP], found {max_length}."
             )
         texts = _batch_of(texts)
         first, second = self._tokenize(texts), None
@@ -186,7 +186,7 @@ class BertTokenizer(tf.Module):
         encoded = self.encode(texts, pairs, max_length)
         lengths = encoded["token_ids"].row_lengths()
         length = tf.reduce_max(tf.concat([lengths, [2]], 0))
-        shape = [None, length]
+        shape = tf.stack([-1, length])
         example_ids = tf.sequence_mask(lengths, length, tf.int32)  # [batch, length]
         return {
             "token_ids": encoded["token_ids"].to_tensor(self.pad_id, shape=shape),

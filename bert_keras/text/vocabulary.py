@@ -1,4 +1,4 @@
-"""Reading and checking a WordPiece vocabulary: one token a line, its id the line's number from 0."""
+"""Reading and checking a WordPiece vocabulary, one token a line."""
 
 import os
 import pathlib

@@ -187,18 +187,16 @@ def _double_array(paths, width):
             lone.append(parent)
             continue
         wanted = np.sort(symbols[children[parent]])
-        start = first
         while True:
-            if start + _WINDOW + width > len(free):
+            if first + _WINDOW + width > len(free):
                 free = np.concatenate([free, np.ones(len(free), bool)])
-            slots = start + np.flatnonzero(free[start : start + _WINDOW])
+            slots = first + np.flatnonzero(free[first : first + _WINDOW])
             fits = free[slots[:, np.newaxis] + (wanted - wanted[0])].all(1)
             if fits.any():
                 break
-            start += _WINDOW
+            first += _WINDOW
         bases[parent] = slots[fits.argmax()] - wanted[0]
         free[bases[parent] + wanted] = False
-        first += np.argmax(free[first:])
     only = symbols[[children[parent][0] for parent in lone]]
     bases[lone] = np.flatnonzero(free)[: len(lone)] - only
 
