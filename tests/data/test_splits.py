@@ -24,6 +24,10 @@ def test_held_out_by_class_and_in_order():
     assert in_order(train) and in_order(held_out)
 
 
+def test_a_small_share_of_many_is_in_order():
+    assert in_order(hold_out(make("ab" * 1000), 0.02, seed=1)[1])
+
+
 def test_the_seed_decides():
     rows = make("ab" * 50)
     assert hold_out(rows, 0.3, 5)[1].texts == hold_out(rows, 0.3, 5)[1].texts
