@@ -1,0 +1,71 @@
+"""Several examples to a row, so that no arithmetic is spent on padding.
+
+Attention is kept inside each example by `example_ids` (see `layers/attention_mask.py`), so a packed
+row computes exactly what its examples would compute alone.
+"""
+
+import tensorflow as tf
+
+
+def pack(token_ids, segment_ids, row_length=None):
+    """Packs examples into as few rows as first-fit decreasing finds.
+
+    First-fit decreasing (Johnson, 1973): the longest example first, each into the first row with
+    room for it; never more than 11/9 of the fewest possible rows, plus one.
+
+    Args:
+        token_ids: ragged int32 [examples, (tokens)], none longer than `row_length`.
+        segment_ids: the same shape.
+        row_length: tokens a row; None takes the longest example's.
+
+    Returns:
+        inputs: the encoder's inputs, a dict of int32 [rows, row_length]: `token_ids`,
+            `segment_ids`, `position_ids` (from 0 in each example) and `example_ids` (1, 2, ... in
+            each row, 0 for padding).
+        order: int32 [examples]; the model's n-th answer belongs to example `order[n]`, for models
+            answer in the order in which examples stand in the rows.
+    """
+    lengths = tf.cast(token_ids.row_lengths(), tf.int32)  # [examples]
+    if row_length is None:
+        row_length = tf.reduce_max(tf.concat([lengths, [1]], 0))
+    starts = _first_fit_decreasing(lengths, row_length)  # [examples]
+    order = tf.argsort(starts)  # [examples]
+    rows = tf.reduce_max(tf.concat([starts // row_length + 1, [0]], 0))
+
+    # An example's number in its row is its rank among all, less the rank of the row's first.
+    row = tf.gather(starts, order) // row_length  # [examples], ascending
+    rank = tf.range(tf.size(row)) - tf.searchsorted(row, row)
+    number = tf.gather(rank + 1, tf.argsort(order))  # [examples], in the caller's order
+
+    example = token_ids.value_rowids()  # [tokens]
+    position = tf.range(tf.size(example)) - tf.cast(
+        tf.gather(token_ids.row_starts(), example), tf.int32
+    )
+    place = tf.gather(starts, example) + position  # [tokens]
+    columns = tf.stack(
+        [token_ids.values, segment_ids.values, position, tf.gather(number, example)], axis=1
+    )  # [tokens, 4]
+    table = tf.scatter_nd(place[:, tf.newaxis], columns, [rows * row_length, 4])
+    table = tf.reshape(tf.transpose(table), [4, -1, row_length])  # [4, rows, row_length]
+    names = ("token_ids", "segment_ids", "position_ids", "example_ids")
+    return dict(zip(names, tf.unstack(table, num=4), strict=True)), order
+
+
+def _first_fit_decreasing(lengths, row_length):
+    """Where each example starts, counted through the rows end to end: int32 [examples]."""
+    count = tf.size(lengths)
+    longest_first = tf.argsort(lengths, direction="DESCENDING", stable=True)
+
+    def place(i, free, starts):
+        length = lengths[longest_first[i]]
+        row = tf.argmax(free >= length, output_type=tf.int32)
+        start = (row + 1) * row_length - free[row]
+        free = tf.tensor_scatter_nd_sub(free, [[row]], [length])
+        return i + 1, free, starts.write(longest_first[i], start)
+
+    _, _, starts = tf.while_loop(
+        lambda i, *_: i < count,
+        place,
+        (0, tf.fill([count], row_length), tf.TensorArray(tf.int32, size=count)),
+    )
+    return tf.reshape(starts.stack(), [count])

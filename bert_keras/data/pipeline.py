@@ -1,0 +1,147 @@
+"""Encoded examples to packed batches, by way of tf.data."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.data.packing import pack
+
+_ENCODE_BATCH = 1024
+# Short rows waste little on the last, half-empty one; rows shorter than this pack badly.
+_SHORTEST_ROW = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedExamples:
+    """Examples as token ids, tokenized once and kept in memory (4 bytes a token, twice).
+
+    Attributes:
+        token_ids: ragged int32 [examples, (tokens)], special tokens included.
+        segment_ids: ragged int32 [examples, (tokens)].
+        truncated: how many examples were cut to the longest length allowed.
+    """
+
+    token_ids: tf.RaggedTensor
+    segment_ids: tf.RaggedTensor
+    truncated: int
+
+    def __len__(self):
+        return int(self.token_ids.nrows())
+
+    @property
+    def tokens(self):
+        """How many tokens there are in all."""
+        return int(tf.size(self.token_ids.values))
+
+    @property
+    def row_length(self):
+        """The length of a packed row that holds the longest example and wastes little."""
+        longest = int(tf.reduce_max(tf.concat([self.token_ids.row_lengths(), [1]], 0)))
+        return max(-(-longest // 8) * 8, min(_SHORTEST_ROW, longest * 4))
+
+
+def encode(tokenizer, texts, pairs, max_length):
+    """Tokenizes texts on all cores.
+
+    Args:
+        tokenizer: a `BertTokenizer`.
+        texts: list of str.
+        pairs: list of str, the second sentence of each example, or None.
+        max_length: tokens that an example may have, special tokens included.
+
+    Returns:
+        `EncodedExamples`.
+    """
+    columns = {"texts": texts} if pairs is None else {"texts": texts, "pairs": pairs}
+    pieces = (
+        tf.data.Dataset.from_tensor_slices(
+            {k: tf.constant(v, tf.string) for k, v in columns.items()}
+        )
+        .batch(_ENCODE_BATCH)
+        .map(
+            lambda batch: tokenizer.encode(**batch, max_length=max_length),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    )
+    pieces = list(pieces)
+    return EncodedExamples(
+        token_ids=tf.concat([piece["token_ids"] for piece in pieces], axis=0),
+        segment_ids=tf.concat([piece["segment_ids"] for piece in pieces], axis=0),
+        truncated=sum(int(tf.math.count_nonzero(piece["truncated"])) for piece in pieces),
+    )
+
+
+def steps_per_epoch(examples, batch_size):
+    """Batches in one pass over `examples` examples, the last, smaller one included."""
+    return -(-examples // batch_size)
+
+
+def training_batches(examples, targets, batch_size, seed, first_step=0):
+    """Packed batches without end, shuffled anew in every epoch.
+
+    The order is a function of the seed and the epoch alone, so a run goes on at any step without
+    having to remember anything: batch n is the same whether or not those before it were drawn.
+
+    Args:
+        examples: `EncodedExamples`.
+        targets: dict of arrays [examples, ...], what the loss needs of each example.
+        batch_size: examples in a batch; the last one of an epoch may be smaller.
+        seed: int.
+        first_step: the batch to begin with, counted from the start of training.
+
+    Returns:
+        A dataset of batches, as `evaluation_batches` describes them.
+    """
+
+    def selections():
+        epoch, skip = divmod(first_step, steps_per_epoch(len(examples), batch_size))
+        while True:
+            order = np.random.default_rng([seed, epoch]).permutation(len(examples))
+            yield from _cut(order, batch_size)[skip:]
+            epoch, skip = epoch + 1, 0
+
+    return _packed(examples, targets, selections)
+
+
+def evaluation_batches(examples, batch_size):
+    """Packed batches of every example once, in order, the last batch included.
+
+    Args:
+        examples: `EncodedExamples`.
+        batch_size: examples in a batch.
+
+    Returns:
+        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length];
+        `example` int32 [examples], which example each of the model's answers belongs to; and the
+        targets by name, [examples, ...] in the order of the answers.
+    """
+    return _packed(examples, {}, lambda: _cut(np.arange(len(examples)), batch_size))
+
+
+def _cut(order, batch_size):
+    return np.split(order, range(batch_size, len(order), batch_size))
+
+
+def _packed(examples, targets, selections):
+    targets = {name: tf.constant(values) for name, values in targets.items()}
+    row_length = examples.row_length
+
+    def batch(selection):  # [examples]
+        inputs, order = pack(
+            tf.gather(examples.token_ids, selection),
+            tf.gather(examples.segment_ids, selection),
+            row_length,
+        )
+        selection = tf.gather(selection, order)
+        chosen = {name: tf.gather(values, selection) for name, values in targets.items()}
+        inputs = {
+            name: tf.ensure_shape(values, [None, row_length]) for name, values in inputs.items()
+        }
+        return {"inputs": inputs, "example": selection, **chosen}
+
+    return (
+        tf.data.Dataset.from_generator(selections, output_signature=tf.TensorSpec([None], tf.int32))
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )

@@ -1,0 +1,46 @@
+"""A trained model as a SavedModel that needs TensorFlow and nothing else."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+
+def export(functions, variables, tokenizer, folder):
+    """Writes a SavedModel into the next free numbered folder.
+
+    Only the plain variables are tracked, not the Keras objects around them: with those, the session
+    loader, which is the servers' one, does not find its variables.
+
+    Args:
+        functions: `tf.function`s by signature name, each with one input signature.
+        variables: the `tf.Variable`s that they read.
+        tokenizer: what else they read; a `tf.Module`.
+        folder: where versions are kept; the first is `folder/1`.
+
+    Returns:
+        The new version's path. It appears whole or not at all, and replaces none.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    module = tf.Module()
+    module.model_variables = variables
+    module.tokenizer = tokenizer
+    module.functions = functions
+    aside = tempfile.mkdtemp(dir=folder, prefix=".writing-")
+    try:
+        tf.saved_model.save(module, aside, signatures=functions)
+        os.chmod(aside, 0o755)
+        while True:
+            versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+            version = folder / str(max(versions, default=0) + 1)
+            try:
+                os.rename(aside, version)
+                return version
+            except OSError:
+                if not version.exists():
+                    raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

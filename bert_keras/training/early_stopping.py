@@ -1,0 +1,54 @@
+"""Knowing when a model has stopped getting better."""
+
+import math
+
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+
+# The only scores that are better when lower.
+_LOWER_IS_BETTER = ("loss", "mse", "perplexity")
+
+
+class EarlyStopping:
+    """Watches one score from evaluation to evaluation.
+
+    Args:
+        metric: the score's name; "" watches none, and every model counts as better than the last.
+        patience: evaluations without a better score after which to stop.
+    """
+
+    def __init__(self, metric, patience):
+        self._metric = metric
+        self._patience = patience
+        # Variables, so that a checkpoint carries them.
+        self._best = tf.Variable(-math.inf, dtype=tf.float64)
+        self._waited = tf.Variable(0, dtype=tf.int64)
+
+    @property
+    def variables(self):
+        """What a checkpoint has to keep."""
+        return [self._best, self._waited]
+
+    def is_better(self, scores):
+        """Takes note of an evaluation's scores, and says whether they are the best so far.
+
+        Raises:
+            InputError: the evaluation has no such score.
+        """
+        if not self._metric:
+            return True
+        if self._metric not in scores:
+            raise InputError(
+                f"--early_stopping: expected one of {', '.join(scores)}, found {self._metric}."
+            )
+        score = scores[self._metric] * (-1 if self._metric in _LOWER_IS_BETTER else 1)
+        better = score > float(self._best)
+        self._best.assign(score if better else self._best)
+        self._waited.assign(0 if better else self._waited + 1)
+        return better
+
+    @property
+    def is_over(self):
+        """Whether to stop now."""
+        return bool(self._metric) and int(self._waited) >= self._patience

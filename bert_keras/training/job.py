@@ -1,0 +1,187 @@
+"""One task, one run folder: train, evaluate, predict, export, in any combination."""
+
+import dataclasses
+import json
+import logging
+
+import keras
+
+from bert_keras.errors import InputError
+from bert_keras.files import write_whole
+from bert_keras.serving.export import export
+from bert_keras.tensorboard.writer import RunWriter
+from bert_keras.training.early_stopping import EarlyStopping
+from bert_keras.training.inference import Inference
+from bert_keras.training.loop import Schedule, Trainer
+
+_log = logging.getLogger(__name__)
+_WIDEST_CELL = 60
+_PRINTED_ROWS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a job is done.
+
+    Attributes:
+        init_checkpoint: the folder of the weights to start from.
+        schedule: a `bert_keras.training.loop.Schedule`.
+        dtype: the Keras dtype policy to train in. Evaluation, prediction and export are always in
+            float32, so that all three give the same numbers.
+        early_stopping: the score to stop on, "" for none.
+        patience: evaluations without a better score after which to stop.
+        eval_batch_size: examples in a batch when not training.
+    """
+
+    init_checkpoint: str
+    schedule: Schedule
+    dtype: str = "float32"
+    early_stopping: str = ""
+    patience: int = 3
+    eval_batch_size: int = 256
+
+
+class Job:
+    """Does what is asked for with one task in one run folder.
+
+    Args:
+        task: a `bert_keras.tasks.task.Task`.
+        settings: `Settings`.
+        folder: a `bert_keras.training.run_folder.RunFolder`.
+    """
+
+    def __init__(self, task, settings, folder):
+        self._task = task
+        self._settings = settings
+        self._folder = folder
+        self._inference = None
+        self._evaluation = None  # that of the model in the folder, once known
+
+    def train(self, flags, hyperparameters):
+        """Trains from where the folder stands, to the end, and leaves the model for use in it.
+
+        Args:
+            flags: what the run is begun with, by name; kept in the folder.
+            hyperparameters: those of them by which runs are compared in TensorBoard.
+        """
+        if self._folder.finished:
+            _log.info("%s: training has ended already.", self._folder.path)
+            return
+        settings, task = self._settings, self._task
+        keras.utils.set_random_seed(settings.schedule.seed)
+        task.prepare(settings.init_checkpoint)
+        examples, targets = task.training_set()
+        dev = task.evaluation_set()
+        if settings.early_stopping and dev is None:
+            raise InputError("--early_stopping needs rows to evaluate on, and there are none.")
+        model = task.build_model(settings.init_checkpoint, settings.dtype)
+        trainer = Trainer(model, task.loss, (examples, targets), settings.schedule)
+
+        self._folder.begin(flags)
+        stopping = EarlyStopping(settings.early_stopping, settings.patience)
+        save = self._folder.checkpoints(training=trainer.variables, stopping=stopping.variables)
+        if trainer.step:
+            _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
+        answering = _Float32(model)
+        inference = Inference(answering.model, settings.eval_batch_size)
+        writer = RunWriter(self._folder.path)
+        writer.graph(inference.function)
+        writer.hyperparameters(hyperparameters)
+
+        def on_evaluate(step):
+            answering.follow()
+            evaluation = dev and task.evaluate(inference(dev, "evaluating"))
+            scores = evaluation.scores if dev else {}
+            if dev:
+                writer.evaluation(step, evaluation)
+                _log.info("step %d: %s", step, _in_words(scores))
+            better = stopping.is_better(scores)
+            if better and (settings.early_stopping or step == trainer.total_steps):
+                task.save(answering.model, self._folder.path)
+                self._folder.keep_scores(step, scores)
+                self._evaluation = evaluation
+            save()
+            return stopping.is_over
+
+        trainer.run(writer.training, on_evaluate)
+        writer.close()
+        self._folder.finish()
+
+    def evaluate(self):
+        """Prints the scores of the folder's model and writes them to `eval_results.json`."""
+        if self._evaluation is None:
+            inference = self._ready()
+            dev = self._task.evaluation_set()
+            if dev is None:
+                raise InputError("--do_eval needs rows to evaluate on, and there are none.")
+            self._evaluation = self._task.evaluate(inference(dev, "evaluating"))
+        scores = self._evaluation.scores
+        with write_whole(self._folder.path / "eval_results.json") as file:
+            json.dump(scores, file, indent=2)
+            file.write("\n")
+        for title, table in self._evaluation.tables.items():
+            print(f"\n{title}\n{_aligned(table)}")
+        print("\n" + _in_words(scores))
+
+    def predict(self):
+        """Writes the answers to the rows to predict."""
+        inference = self._ready()
+        examples = self._task.prediction_set()
+        path = self._task.write_predictions(inference(examples, "predicting"), self._folder.path)
+        print(f"{len(examples):,} rows with their answers: {path}")
+
+    def export(self):
+        """Writes a new version of the SavedModel."""
+        model = self._ready().model
+        path = export(
+            self._task.signatures(model),
+            [variable.value for variable in model.weights],
+            self._task.tokenizer,
+            self._folder.path / "export",
+        )
+        print(f"SavedModel: {path}")
+
+    def _ready(self):
+        """The folder's model, to answer with."""
+        if self._inference is None:
+            path = self._folder.path
+            if not (path / "model.safetensors").is_file():
+                raise InputError(f"{path}: holds no trained model yet; train it with --do_train.")
+            self._task.restore(path)
+            model = self._task.build_model(path, "float32")
+            self._inference = Inference(model, self._settings.eval_batch_size)
+        return self._inference
+
+
+class _Float32:
+    """A float32 twin of a model: itself, if it is float32."""
+
+    def __init__(self, model):
+        self._original = self.model = model
+        if model.dtype_policy.compute_dtype != "float32":
+            self.model = type(model).from_config(model.get_config() | {"dtype": "float32"})
+
+    def follow(self):
+        """Takes the original's weights as they are now."""
+        if self.model is not self._original:
+            for mine, theirs in zip(self.model.weights, self._original.weights, strict=True):
+                mine.assign(theirs)
+
+
+def _in_words(scores):
+    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+
+
+def _aligned(table):
+    """A table for a terminal; TensorBoard has all of it."""
+    lines = [
+        [cell if len(cell) <= _WIDEST_CELL else cell[: _WIDEST_CELL - 1] + "…" for cell in line]
+        for line in [table.header, *table.rows[:_PRINTED_ROWS]]
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if len(table.rows) > _PRINTED_ROWS:
+        lines.append([f"({len(table.rows) - _PRINTED_ROWS} more)"])
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)).rstrip()
+        for line in lines
+    )

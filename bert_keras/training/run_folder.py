@@ -1,0 +1,93 @@
+"""A run is its folder: what it was started with, how far it came, and what it made."""
+
+import json
+import pathlib
+
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.files import write_whole
+
+_KEPT_CHECKPOINTS = 2
+
+
+class RunFolder:
+    """The folder of one run.
+
+    It holds `flags.json`; `checkpoints/`, from which an interrupted training goes on;
+    `config.json`, `vocab.txt`, `tokenizer_config.json` and `model.safetensors`, the model for use,
+    in Hugging Face's layout, and `scores.json`, its scores; TensorBoard's `train/` and
+    `eval/`; the files of predictions; and `export/`.
+
+    Args:
+        path: the folder; made with the run's first file.
+
+    Raises:
+        InputError: there are files at `path`, and they are not a run's.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        if self.path.is_file():
+            raise InputError(f"--output_dir: {path} is a file, expected a folder.")
+        if not self.exists and self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError(
+                f"--output_dir: {path} holds files but no flags.json, so it is no run of this "
+                "program: name a new folder."
+            )
+
+    @property
+    def exists(self):
+        """Whether a run was begun here."""
+        return (self.path / "flags.json").is_file()
+
+    @property
+    def finished(self):
+        """Whether the run's training has ended."""
+        return (self.path / "scores.json").is_file() and self._read("scores.json")["finished"]
+
+    @property
+    def flags(self):
+        """The flags that the run was begun with, by name; empty for a new one."""
+        return self._read("flags.json") if self.exists else {}
+
+    def begin(self, flags):
+        """Makes the folder and keeps the flags, if that was not done before."""
+        if not self.exists:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._write("flags.json", flags)
+
+    def keep_scores(self, step, scores):
+        """Notes the scores of the model that the folder now holds, and the step it is of."""
+        self._write("scores.json", {"step": step, "scores": scores, "finished": False})
+
+    def finish(self):
+        """Notes that training has ended."""
+        self._write("scores.json", self._read("scores.json") | {"finished": True})
+
+    def checkpoints(self, **variables):
+        """Takes up the newest checkpoint, if there is one.
+
+        Args:
+            **variables: lists of `tf.Variable`s, all that the training changes.
+
+        Returns:
+            A function that saves them as they are now.
+        """
+        manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(**variables), self.path / "checkpoints", _KEPT_CHECKPOINTS
+        )
+        manager.checkpoint.restore(manager.latest_checkpoint)
+        return manager.save
+
+    def _read(self, name):
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: expected JSON: {error}.") from None
+
+    def _write(self, name, values):
+        with write_whole(self.path / name) as file:
+            json.dump(values, file, indent=2, ensure_ascii=False)
+            file.write("\n")

@@ -1,0 +1,53 @@
+"""Fine-tunes BERT to label texts, and evaluates, predicts and exports what it has learned.
+
+  python run_classifier.py --do_train --do_eval --do_export --output_dir=runs/reviews \
+      --init_checkpoint=FOLDER --train_file=data/reviews.tsv
+"""
+
+from absl import flags
+
+from bert_keras.training import flags as common
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("task_name", "", "A task of GLUE, such as SST-2; needs --data_dir.")
+flags.DEFINE_string("data_dir", "", "The folder of GLUE's tasks.")
+flags.DEFINE_string("train_file", "", ".tsv, .csv, .jsonl, a folder a class, or tfds:NAME[:SPLIT].")
+flags.DEFINE_string("dev_file", "", "Rows to evaluate on, in any of those forms.")
+flags.DEFINE_string("predict_file", "", "Rows to predict, in any of those forms.")
+flags.DEFINE_string("text_column", "", "Name of the text's column; a number if there is no header.")
+flags.DEFINE_string("pair_column", "", "The second text's column, where there are two.")
+flags.DEFINE_string("label_column", "", "The label's column.")
+flags.DEFINE_enum(
+    "label_kind", "class", ["class", "multi", "number"], "One label, several, a number."
+)
+flags.DEFINE_float("dev_fraction", 0.1, "Share of training rows held out if there is no dev_file.")
+flags.DEFINE_integer("train_rows_per_class", 0, "Train on so many rows a class, hold out the rest.")
+flags.DEFINE_enum("class_weights", "", ["", "balanced"], '"balanced": rare classes count as much.')
+
+
+def main():
+    folder, run_flags = common.open_run()
+    from bert_keras.data.source import Columns, Source
+    from bert_keras.tasks.classification import Classification
+
+    names = {"text": FLAGS.text_column, "pair": FLAGS.pair_column, "label": FLAGS.label_column}
+    names = {name: column for name, column in names.items() if column}
+    source = Source(
+        task_name=FLAGS.task_name,
+        data_dir=FLAGS.data_dir,
+        train_file=FLAGS.train_file,
+        dev_file=FLAGS.dev_file,
+        predict_file=FLAGS.predict_file,
+        columns=Columns(**names) if names else None,
+        kind=FLAGS.label_kind,
+        dev_fraction=FLAGS.dev_fraction,
+        rows_per_class=FLAGS.train_rows_per_class,
+        seed=FLAGS.seed,
+    )
+    task = Classification(source, FLAGS.max_seq_length, FLAGS.class_weights)
+    common.run_job(task, folder, run_flags)
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,46 @@
+"""Installs bert_keras: `pip install .`, with extras in brackets, as in `pip install .[test]`."""
+
+import pathlib
+import re
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "bert_keras/__init__.py").read_text())[1]
+
+setuptools.setup(
+    name="bert_keras",
+    version=VERSION,
+    description="BERT in Keras 3, from text to a served model",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(include=["bert_keras", "bert_keras.*"]),
+    py_modules=["run_classifier"],
+    install_requires=[
+        "absl-py>=2.0",
+        "keras>=3.15,<4",
+        "matplotlib>=3.8",  # the confusion matrix in TensorBoard
+        "numpy>=1.26",
+        "safetensors>=0.5",
+        "scikit-learn>=1.4",  # scores
+        "scipy>=1.11",  # correlations
+        "setuptools<81",  # tensorboard imports pkg_resources, which later ones lack
+        "tensorboard>=2.21,<2.22",
+        "tensorflow>=2.21,<2.22",
+    ],
+    extras_require={
+        "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
+        "serving": ["tensorflow-serving-api>=2.21,<2.22"],
+        "test": [
+            "hypothesis>=6.100",
+            "pytest>=8.0",
+            "ruff>=0.8",
+            "tensorflow-datasets>=4.9.10",
+            "importlib_resources>=6.0",
+            "tokenizers>=0.20",
+        ],
+        "peers": ["torch>=2.6", "transformers>=5.0"],
+    },
+)
