@@ -50,7 +50,7 @@ flags.DEFINE_integer("eval_batch_size", 256, "Examples a step when not training.
 flags.DEFINE_float("learning_rate", 1e-4, "The highest, at the end of the warm-up.", 0.0)
 flags.DEFINE_float("num_train_epochs", 3.0, "Passes over the training rows.", 0.0)
 flags.DEFINE_float("warmup_proportion", 0.1, "Share of steps in which the rate rises.", 0.0, 1.0)
-flags.DEFINE_integer("evaluations_per_epoch", 1, "How often to evaluate while training.", 1)
+flags.DEFINE_float("evaluations_per_epoch", 1.0, "How often; 0.5 is after every second epoch.", 0.0)
 flags.DEFINE_string("early_stopping", "", "Score to stop on and to keep the best weights by.")
 flags.DEFINE_integer("patience", 3, "Evaluations without a better score before stopping.", 1)
 flags.DEFINE_bool("mixed_bfloat16", False, "Train in bfloat16: faster where the chip has it.")

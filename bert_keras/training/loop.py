@@ -23,7 +23,8 @@ class Schedule:
         epochs: passes over the training set.
         batch_size: examples a step.
         warmup_proportion: the share of the steps in which the learning rate rises.
-        evaluations_per_epoch: how often to evaluate.
+        evaluations_per_epoch: how often to evaluate; below 1, not after every epoch. After the
+            last step there is always an evaluation.
         seed: of the order of the examples.
     """
 
@@ -31,7 +32,7 @@ class Schedule:
     epochs: float
     batch_size: int
     warmup_proportion: float
-    evaluations_per_epoch: int
+    evaluations_per_epoch: float
     seed: int
 
     def steps(self, examples):
@@ -41,8 +42,8 @@ class Schedule:
     def evaluation_steps(self, examples):
         """The steps after which to evaluate, the last one among them."""
         total, epoch = self.steps(examples), steps_per_epoch(examples, self.batch_size)
-        count = max(1, round(self.epochs * self.evaluations_per_epoch))
-        marks = {round(k * epoch / self.evaluations_per_epoch) for k in range(1, count)}
+        count = int(self.epochs * self.evaluations_per_epoch)
+        marks = {round(k * epoch / self.evaluations_per_epoch) for k in range(1, count + 1)}
         return {mark for mark in marks if 0 < mark < total} | {total}
 
 
