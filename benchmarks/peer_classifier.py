@@ -197,14 +197,14 @@ def run(args):
         attn_implementation="eager",
     )
     optimizer = make_optimizer(model, args.learning_rate)
-    steps = -(-len(train) // args.train_batch_size) * args.num_train_epochs
+    steps = -(-len(train) // args.train_batch_size) * int(args.num_train_epochs)
     schedule = transformers.get_linear_schedule_with_warmup(
         optimizer, int(steps * args.warmup_proportion), steps
     )
 
     pad_id = tokenizer.pad_token_id
     scores, train_seconds, eval_seconds = [], 0.0, 0.0
-    for epoch in range(args.num_train_epochs):
+    for epoch in range(int(args.num_train_epochs)):
         started = time.perf_counter()
         batches = shuffled_batches(train, args.train_batch_size, rng)
         loss = train_epoch(model, batches, optimizer, schedule, pad_id, args.bf16)
@@ -252,7 +252,7 @@ def parse_args():
     )
     flags.add_argument("--seed", type=int, default=1)
     flags.add_argument("--learning_rate", type=float, default=1e-4)
-    flags.add_argument("--num_train_epochs", type=int, default=4)
+    flags.add_argument("--num_train_epochs", type=float, default=4)
     flags.add_argument("--train_batch_size", type=int, default=32)
     flags.add_argument("--warmup_proportion", type=float, default=0.1)
     flags.add_argument("--max_seq_length", type=int, default=128)

@@ -7,9 +7,13 @@ import tempfile
 
 import tensorflow as tf
 
+from bert_keras.serving.warmup import write_warmup
+
 
 def export(functions, variables, tokenizer, folder):
     """Writes a SavedModel into the next free numbered folder.
+
+    With the extra `serving` installed, requests to warm up TensorFlow Serving come with it.
 
     Only the plain variables are tracked, not the Keras objects around them: with those, the session
     loader, which is the servers' one, does not find its variables.
@@ -32,6 +36,7 @@ def export(functions, variables, tokenizer, folder):
     aside = tempfile.mkdtemp(dir=folder, prefix=".writing-")
     try:
         tf.saved_model.save(module, aside, signatures=functions)
+        write_warmup(functions, pathlib.Path(aside))
         os.chmod(aside, 0o755)
         while True:
             versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
