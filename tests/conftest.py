@@ -1,0 +1,49 @@
+"""What several tests need."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports TensorFlow
+
+import pathlib
+import re
+import string
+
+import keras
+import pytest
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(scope="session")
+def samples():
+    """The folder of sample files."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory):
+    """A folder in Hugging Face's layout: a random encoder that knows the samples' words."""
+    from bert_keras.checkpoints.huggingface import write_huggingface
+    from bert_keras.config import BertConfig
+    from bert_keras.models.encoder import BertEncoder
+    from bert_keras.text.tokenizer import BertTokenizer
+
+    text = " ".join(path.read_text(encoding="utf-8") for path in sorted(DATA.glob("*.tsv")))
+    words = sorted(set(re.findall(r"[a-z]+|[^\sa-z]", text.lower())) - set(string.ascii_lowercase))
+    pieces = [mark + letter for mark in ("", "##") for letter in string.ascii_lowercase]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces, *words]
+
+    folder = tmp_path_factory.mktemp("tiny_checkpoint")
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        initializer_range=0.2,  # so that a change of the input changes the output visibly
+    )
+    keras.utils.set_random_seed(1)
+    write_huggingface(BertEncoder(config), folder)
+    BertTokenizer(vocabulary, max_length=64).save(folder)
+    return folder

@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.training.optimizer import AdamW, LinearWarmupDecay
+
+
+def make_model():
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(6, 4, name="words"),
+            keras.layers.LayerNormalization(name="norm"),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(2, name="out"),
+        ]
+    )
+
+
+class Paper:
+    """Algorithm 2 of Loshchilov & Hutter 2017 in NumPy, in float64."""
+
+    def __init__(self, weight, decay):
+        self.weight, self.decay = weight.astype(np.float64), decay
+        self.m, self.v, self.t = 0.0, 0.0, 0
+
+    def step(self, gradient, rate):
+        self.t += 1
+        self.m = 0.9 * self.m + 0.1 * gradient
+        self.v = 0.999 * self.v + 0.001 * gradient**2
+        m, v = self.m / (1 - 0.9**self.t), self.v / (1 - 0.999**self.t)
+        self.weight = self.weight - rate * (m / (np.sqrt(v) + 1e-6) + self.decay * self.weight)
+
+
+def test_steps_equal_the_paper():
+    model = make_model()
+    names = [variable.path.split("/")[-1] for variable in model.trainable_variables]
+    assert names == ["embeddings", "gamma", "beta", "kernel", "bias"]
+    papers = [
+        Paper(variable.numpy(), decay)
+        for variable, decay in zip(model.trainable_variables, [0.1, 0, 0, 0.1, 0], strict=True)
+    ]
+    schedule = LinearWarmupDecay(0.05, 10, 0.2)
+    optimizer = AdamW(schedule, weight_decay=0.1)
+    random = np.random.default_rng(0)
+    for step in range(6):
+        # Tiny ones show where epsilon is added.
+        scale = 10.0 ** random.integers(-6, 1)
+        gradients = [scale * random.normal(size=v.shape) for v in model.trainable_variables]
+        optimizer.apply([tf.constant(g, tf.float32) for g in gradients], model.trainable_variables)
+        rate = 0.05 * min(step / 2, (10 - step) / 8)
+        for paper, gradient, variable in zip(
+            papers, gradients, model.trainable_variables, strict=True
+        ):
+            paper.step(gradient, rate)
+            np.testing.assert_allclose(variable.numpy(), paper.weight, rtol=2e-5, atol=2e-6)
+    assert int(optimizer.iterations) == 6
+
+
+def test_repeated_rows_of_an_embedding_add_up():
+    table = keras.Variable(np.ones((4, 3), np.float32), name="embeddings")
+    dense = keras.Variable(np.ones((4, 3), np.float32), name="embeddings")
+    rows = tf.constant([[0.1, -2.0, 3.0], [4.0, 0.5, -6.0], [1.0, 1.0, 1.0]])
+    slices = tf.IndexedSlices(rows, tf.constant([1, 1, 3]), tf.constant([4, 3]))
+    summed = np.zeros((4, 3), np.float32)
+    summed[1], summed[3] = rows[0] + rows[1], rows[2]
+    for variable, gradient in ((table, slices), (dense, tf.constant(summed))):
+        optimizer = AdamW(0.1)
+        for _ in range(3):
+            optimizer.apply([gradient], [variable])
+    np.testing.assert_array_equal(table.numpy(), dense.numpy())
+    assert not np.allclose(table.numpy()[1], 1, atol=0.01)
+
+
+def test_schedule():
+    schedule = LinearWarmupDecay(2.0, 20, 0.2)
+    found = [float(schedule(step)) for step in (0, 1, 2, 4, 8, 12, 20, 21)]
+    np.testing.assert_allclose(found, [0, 0.5, 1, 2, 1.5, 1, 0, 0], atol=1e-6)
+
+
+def test_schedule_without_warmup():
+    schedule = LinearWarmupDecay(2.0, 4, 0.0)
+    np.testing.assert_allclose([float(schedule(s)) for s in range(5)], [2, 1.5, 1, 0.5, 0])
+
+
+def test_schedule_of_warmup_alone():
+    schedule = LinearWarmupDecay(2.0, 4, 1.0)
+    np.testing.assert_allclose([float(schedule(s)) for s in range(5)], [0, 0.5, 1, 1.5, 0])
+
+
+def test_config_round_trip():
+    optimizer = AdamW(
+        LinearWarmupDecay(1e-3, 70, 0.3), weight_decay=0.2, epsilon=1e-5, global_clipnorm=1.0
+    )
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(again) is AdamW
+    assert again.get_config() == optimizer.get_config()
+    assert (again.decay, again.epsilon, again.global_clipnorm) == (0.2, 1e-5, 1.0)
+    # The rate itself, not only the config: it is a schedule again.
+    again.build([])
+    again.iterations.assign(7)
+    assert float(again.learning_rate) == pytest.approx(1e-3 * 7 / 21)
+
+
+def test_compile_and_fit(tmp_path):
+    model = make_model()
+    model.compile(
+        AdamW(0.05, global_clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    words = np.array([[0, 1], [1, 0], [2, 3], [3, 2]] * 8)
+    labels = np.array([0, 0, 1, 1] * 8)
+    losses = model.fit(words, labels, epochs=8, batch_size=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 3
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    for saved, loaded in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(saved.numpy(), loaded.numpy())
+    after = model.fit(words, labels, shuffle=False, verbose=0).history["loss"]
+    assert again.fit(words, labels, shuffle=False, verbose=0).history["loss"] == after
