@@ -319,6 +319,9 @@ def _distinct_chunks(strings):
         which: int32 [chunks], which of the distinct ones it is.
         codes: int32 ragged [distinct, (codes)], the code points of the distinct chunks.
     """
-    chunks = tf.strings.split(strings, " ")  # [batch, (chunks)]
+    # The op itself: tf.strings.split spends four times its time on checking the rows it got.
+    chunks = tf.raw_ops.StringSplitV2(input=strings, sep=" ", maxsplit=-1)
+    rows = tf.range(tf.size(strings, tf.int64) + 1)
+    row_splits = tf.searchsorted(chunks.indices[:, 0], rows, out_type=tf.int64)
     distinct, which = tf.unique(chunks.values)
-    return chunks.row_splits, which, tf.strings.unicode_decode(distinct, "UTF-8")
+    return row_splits, which, tf.strings.unicode_decode(distinct, "UTF-8")

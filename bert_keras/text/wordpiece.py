@@ -108,7 +108,7 @@ class Trie(tf.Module):
         _, _, deepest = tf.while_loop(
             lambda depth, node, deepest: tf.reduce_any(node != self._shift),
             step,
-            [1, node, node],
+            (1, node, node),
             maximum_iterations=self._depth - 1,
         )
         best = tf.gather(self._best, deepest)  # [characters, 2]
@@ -141,8 +141,8 @@ def _chain(lengths, begins, firsts):
     _, marked = tf.while_loop(
         lambda front, marked: tf.size(front) > 0,
         step,
-        [firsts, begins],
-        shape_invariants=[tf.TensorShape([None]), tf.TensorShape([None])],
+        (firsts, begins),
+        shape_invariants=(tf.TensorShape([None]), tf.TensorShape([None])),
     )
     return marked
 
