@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.position_embedding import PositionEmbedding
 from bert_keras.layers.sinusoidal_position_encoding import SinusoidalPositionEncoding
 
@@ -69,9 +70,7 @@ class Embeddings(keras.layers.Layer):
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_eps, dtype=exact, name="layer_norm"
         )
-        self.dropout = keras.layers.Dropout(
-            hidden_dropout_prob, dtype=self.dtype_policy, name="dropout"
-        )
+        self.dropout = Dropout(hidden_dropout_prob, dtype=self.dtype_policy, name="dropout")
 
     def _table(self, rows, name):
         return keras.layers.Embedding(

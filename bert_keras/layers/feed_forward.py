@@ -3,8 +3,19 @@
 import keras
 from keras import ops
 
+
+def gelu(x):
+    """x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, arXiv 1606.08415).
+
+    In float32 under every dtype policy: TensorFlow's error function in bfloat16 is less exact and
+    takes three times as long as this, casts included.
+    """
+    wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+    return ops.cast(wide * (0.5 + 0.5 * ops.erf(wide * 0.5**0.5)), x.dtype)
+
+
 ACTIVATIONS = {
-    "gelu": lambda x: ops.gelu(x, approximate=False),
+    "gelu": gelu,
     "gelu_new": lambda x: ops.gelu(x, approximate=True),
     "gelu_pytorch_tanh": lambda x: ops.gelu(x, approximate=True),
     "relu": ops.relu,

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.dropout import Dropout
+
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class MultiHeadAttention(keras.layers.Layer):
@@ -38,7 +40,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.num_attention_heads = num_attention_heads
         self.attention_probs_dropout_prob = attention_probs_dropout_prob
         self.initializer_range = initializer_range
-        self.dropout = keras.layers.Dropout(
+        self.dropout = Dropout(
             attention_probs_dropout_prob, dtype=self.dtype_policy, name="dropout"
         )
 

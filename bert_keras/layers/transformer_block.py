@@ -2,6 +2,7 @@
 
 import keras
 
+from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.feed_forward import FeedForward
 from bert_keras.layers.multi_head_attention import MultiHeadAttention
 
@@ -57,7 +58,7 @@ class TransformerBlock(keras.layers.Layer):
             dtype=policy,
             name="attention",
         )
-        self.attention_dropout = keras.layers.Dropout(
+        self.attention_dropout = Dropout(
             hidden_dropout_prob, dtype=policy, name="attention_dropout"
         )
         self.attention_norm = keras.layers.LayerNormalization(
@@ -66,7 +67,7 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward = FeedForward(
             intermediate_size, hidden_act, initializer_range, dtype=policy, name="feed_forward"
         )
-        self.feed_forward_dropout = keras.layers.Dropout(
+        self.feed_forward_dropout = Dropout(
             hidden_dropout_prob, dtype=policy, name="feed_forward_dropout"
         )
         self.feed_forward_norm = keras.layers.LayerNormalization(

@@ -4,6 +4,7 @@ import keras
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.layers.dropout import Dropout
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
 
 
@@ -38,7 +39,7 @@ class BertClassifier(keras.Model):
             dropout = config.hidden_dropout_prob
         encoder = BertEncoder(config, dtype=dtype, name="encoder")
         policy = encoder.dtype_policy
-        drop = keras.layers.Dropout(dropout, dtype=policy, name="dropout")
+        drop = Dropout(dropout, dtype=policy, name="dropout")
         classifier = keras.layers.Dense(
             num_classes,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=config.initializer_range),

@@ -1,0 +1,38 @@
+"""Dropout whose masks come from bytes."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Dropout(keras.layers.Dropout):
+    """Keras's Dropout with four elements' masks drawn from one random number.
+
+    Srivastava et al. 2014 (JMLR 15, section 4): each element is 0 with probability `rate`, and
+    what stays is divided by the probability of staying.
+
+    Keras draws a float for each element, which on a CPU is most of the cost of dropout. A byte
+    is enough: `rate` is rounded to a whole number of 256ths (0.1 becomes 26 / 256 = 0.1016), and
+    the division is by the probability that results, so that the mean is exact.
+
+    Args:
+        rate: the probability that an element is dropped, 0 or more and below 1.
+        seed: as in Keras; from its global seed unless given, so that
+            `keras.utils.set_random_seed` repeats a run.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        dropped = min(max(round(self.rate * 256), 1), 255)  # of 256
+        shape = ops.shape(inputs)
+        count = 1
+        for size in shape:
+            count = count * size
+        numbers = keras.random.randint(
+            ((count + 3) // 4, 1), -(2**31), 2**31 - 1, dtype="int32", seed=self.seed_generator
+        )
+        draws = ops.reshape(ops.view(numbers, "uint8"), (-1,))[:count]  # [elements]
+        kept = ops.reshape(draws, shape) >= dropped
+        return ops.where(kept, inputs * (256 / (256 - dropped)), ops.zeros((), inputs.dtype))
