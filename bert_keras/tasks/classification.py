@@ -1,14 +1,16 @@
 """Classification: a text, or two, gets one label, several labels, or a number."""
 
-import json
 import logging
 
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
+from bert_keras.config import read_json
 from bert_keras.data import rows as row_reading
 from bert_keras.data.pipeline import encode
 from bert_keras.data.predictions import write_predictions
+from bert_keras.errors import InputError
 from bert_keras.tasks import scores, signatures
 from bert_keras.tasks.task import Evaluation, Table, Task
 
@@ -31,9 +33,16 @@ class Classification(Task):
         max_length: tokens that an example may have, special tokens included; longer ones are cut.
         class_weights: "balanced" weighs each class by the inverse of its share of the training
             rows, so that rare ones count as much; None weighs all rows alike.
+
+    Raises:
+        InputError: there are no classes to weigh.
     """
 
     def __init__(self, source, max_length=128, class_weights=None):
+        if class_weights and source.kind != "class":
+            raise InputError(
+                f"--class_weights: expected one label a text, found the kind {source.kind!r}."
+            )
         self._source = source
         self._max_length = max_length
         self._class_weights = class_weights
@@ -44,9 +53,7 @@ class Classification(Task):
         self._train = self._dev = self._predict = None
 
     def prepare(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        self.tokenizer = BertTokenizer.from_pretrained(reference)
+        self._take_tokenizer(reference)
         self._train, self._dev = self._source.train_and_dev()
         if self.kind != "number":
             self.labels = row_reading.find_labels(self._train)
@@ -54,10 +61,8 @@ class Classification(Task):
         self._takes_pairs = self._train.pairs is not None
 
     def restore(self, folder):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        self.tokenizer = BertTokenizer.from_pretrained(folder)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self._take_tokenizer(folder)
+        config = read_json(folder / "config.json")
         self._takes_pairs = config["takes_pairs"]
         if self.kind != "number":
             names = config["id2label"]
@@ -107,6 +112,16 @@ class Classification(Task):
             self._dev = self._source.dev()
             self._check(self._dev)
         return self._encode(self._dev) if self._dev else None
+
+    @property
+    def score_names(self):
+        if self.kind == "class":
+            found = scores.class_scores(self.labels, [0], [0])
+        elif self.kind == "multi":
+            found = scores.multi_scores([[True]], [[1.0]])
+        else:
+            found = scores.number_scores([0.0], [0.0])
+        return list(self._metric_first(found))
 
     def evaluate(self, outputs):
         answer = {name: tensor.numpy() for name, tensor in self._answer(outputs).items()}
@@ -174,7 +189,7 @@ class Classification(Task):
             "serving_default": signatures.of_text(
                 model, self.tokenizer, self._answer, self._max_length, self._takes_pairs
             ),
-            "token_ids": signatures.of_token_ids(model, self._answer),
+            "token_ids": signatures.of_token_ids(model, self.tokenizer, self._answer),
         }
 
     def _answer(self, outputs):
@@ -198,6 +213,19 @@ class Classification(Task):
             "score": tf.reduce_max(probabilities, axis=1),
             "probabilities": probabilities,
         }
+
+    def _take_tokenizer(self, reference):
+        from bert_keras.text.tokenizer import BertTokenizer
+
+        with open_checkpoint(reference) as checkpoint:
+            config = checkpoint.config
+        self.tokenizer = BertTokenizer.from_pretrained(reference)
+        check_vocabulary(self.tokenizer, config, reference)
+        if self._max_length > config.max_position_embeddings:
+            raise InputError(
+                f"--max_seq_length: expected at most {config.max_position_embeddings}, the "
+                f"positions that {reference} knows, found {self._max_length}."
+            )
 
     def _encode(self, rows):
         encoded = encode(self.tokenizer, rows.texts, rows.pairs, self._max_length)

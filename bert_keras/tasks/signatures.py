@@ -4,8 +4,6 @@ import tensorflow as tf
 
 from bert_keras.data.packing import pack
 
-_PAD_ID = 0  # of every published BERT vocabulary
-
 
 def of_text(model, tokenizer, answer, max_length, has_pairs):
     """From strings to answers, tokenized as in training.
@@ -31,22 +29,22 @@ def of_text(model, tokenizer, answer, max_length, has_pairs):
     return serve
 
 
-def of_token_ids(model, answer):
+def of_token_ids(model, tokenizer, answer):
     """From token ids to answers.
 
     Args:
-        model, answer: as for `of_text`.
+        model, tokenizer, answer: as for `of_text`.
 
     Returns:
-        A `tf.function` of int32 [batch, length] `token_ids`, which end in the id 0 where they are
-        shorter than the longest, and `segment_ids`.
+        A `tf.function` of int32 [batch, length] `token_ids`, which end in the id of [PAD] where they
+        are shorter than the longest, and `segment_ids`.
     """
     spec = [tf.TensorSpec([None, None], tf.int32, name) for name in ("token_ids", "segment_ids")]
 
     @tf.function(input_signature=spec)
     def serve(token_ids, segment_ids):
         columns = tf.range(1, tf.shape(token_ids)[1] + 1)
-        used = tf.cast(token_ids != _PAD_ID, tf.int32) * columns  # [batch, length]
+        used = tf.cast(token_ids != tokenizer.pad_id, tf.int32) * columns  # [batch, length]
         # An empty example is one of padding alone: it too is owed an answer.
         lengths = tf.maximum(tf.reduce_max(used, axis=1), 1)  # [batch]
         return _answer(

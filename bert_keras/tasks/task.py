@@ -91,6 +91,11 @@ class Task(abc.ABC):
     def evaluation_set(self):
         """Returns the examples to evaluate on, or None where there are none."""
 
+    @property
+    @abc.abstractmethod
+    def score_names(self):
+        """The names of the scores that `evaluate` gives, known before there are outputs."""
+
     @abc.abstractmethod
     def evaluate(self, outputs):
         """Scores the outputs for the evaluation set, as an `Evaluation`."""
