@@ -59,7 +59,7 @@ class Source:
         if not (self.task_name or self.train_file):
             raise InputError("--do_train needs --train_file, or --task_name and --data_dir.")
         train = self._read("train", self.train_file)
-        dev = self.dev()
+        dev = self._own_dev()
         if self.rows_per_class:
             train, others = take_per_class(train, self.rows_per_class, self.seed)
             dev = dev or _unseen(others, train)
@@ -69,7 +69,11 @@ class Source:
         return train, dev
 
     def dev(self):
-        """Returns the `Rows` to evaluate on that stand in a file of their own, or None."""
+        """Returns the `Rows` to evaluate on, or None; the same ones as `train_and_dev`."""
+        return self._own_dev() or self.train_and_dev()[1]
+
+    def _own_dev(self):
+        """The rows to evaluate on that stand in a file of their own, or None."""
         if self.task_name or self.dev_file:
             return self._read("dev", self.dev_file)
         return None
