@@ -4,8 +4,6 @@ import math
 
 import tensorflow as tf
 
-from bert_keras.errors import InputError
-
 # The only scores that are better when lower.
 _LOWER_IS_BETTER = ("loss", "mse", "perplexity")
 
@@ -33,18 +31,15 @@ class EarlyStopping:
     def is_better(self, scores):
         """Takes note of an evaluation's scores, and says whether they are the best so far.
 
-        Raises:
-            InputError: the evaluation has no such score.
+        A score that is not a number is better than none at all, so that a training that diverged
+        leaves a model too.
         """
         if not self._metric:
             return True
-        if self._metric not in scores:
-            raise InputError(
-                f"--early_stopping: expected one of {', '.join(scores)}, found {self._metric}."
-            )
         score = scores[self._metric] * (-1 if self._metric in _LOWER_IS_BETTER else 1)
-        better = score > float(self._best)
-        self._best.assign(score if better else self._best)
+        best = float(self._best)
+        better = score > best or best == -math.inf
+        self._best.assign(best if math.isnan(score) else max(best, score))
         self._waited.assign(0 if better else self._waited + 1)
         return better
 
