@@ -22,7 +22,9 @@ flags.DEFINE_enum(
     "label_kind", "class", ["class", "multi", "number"], "One label, several, a number."
 )
 flags.DEFINE_float("dev_fraction", 0.1, "Share of training rows held out if there is no dev_file.")
-flags.DEFINE_integer("train_rows_per_class", 0, "Train on so many rows a class, hold out the rest.")
+flags.DEFINE_integer(
+    "train_rows_per_class", 0, "Train on so many rows a class, hold out the rest.", 0
+)
 flags.DEFINE_enum("class_weights", "", ["", "balanced"], '"balanced": rare classes count as much.')
 
 

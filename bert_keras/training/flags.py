@@ -119,7 +119,8 @@ def run_job(task, folder, run_flags):
     )
     job = Job(task, settings, folder)
     if FLAGS.do_train:
-        job.train(run_flags, {name: run_flags[name] for name in _HYPERPARAMETERS})
+        hyperparameters = {name: run_flags[name] for name in _HYPERPARAMETERS}
+        job.train(run_flags, hyperparameters, FLAGS.do_eval, FLAGS.do_predict)
     if FLAGS.do_eval:
         job.evaluate()
     if FLAGS.do_predict:
@@ -151,7 +152,7 @@ def run(main):
             if argv[1:]:
                 raise InputError(f"Expected flags alone, found {argv[1]!r}; see --help.")
             main()
-        except InputError as error:
+        except (InputError, OSError) as error:  # such as no room, or no permission to write
             if FLAGS.debug:
                 raise
             sys.exit(f"{error}")

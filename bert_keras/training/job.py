@@ -55,14 +55,20 @@ class Job:
         self._settings = settings
         self._folder = folder
         self._inference = None
+        self._to_predict = None  # examples, once read
         self._evaluation = None  # that of the model in the folder, once known
 
-    def train(self, flags, hyperparameters):
+    def train(self, flags, hyperparameters, evaluates=False, predicts=False):
         """Trains from where the folder stands, to the end, and leaves the model for use in it.
 
         Args:
             flags: what the run is begun with, by name; kept in the folder.
             hyperparameters: those of them by which runs are compared in TensorBoard.
+            evaluates: whether `evaluate` will follow, so that rows for it are looked for now.
+            predicts: whether `predict` will follow.
+
+        Raises:
+            InputError: something cannot be used. No file has been touched then.
         """
         if self._folder.finished:
             _log.info("%s: training has ended already.", self._folder.path)
@@ -72,8 +78,17 @@ class Job:
         task.prepare(settings.init_checkpoint)
         examples, targets = task.training_set()
         dev = task.evaluation_set()
-        if settings.early_stopping and dev is None:
-            raise InputError("--early_stopping needs rows to evaluate on, and there are none.")
+        if evaluates:
+            _expect_rows(dev, "--do_eval")
+        if settings.early_stopping:
+            _expect_rows(dev, "--early_stopping")
+            if settings.early_stopping not in task.score_names:
+                raise InputError(
+                    f"--early_stopping: expected one of {', '.join(task.score_names)}, found "
+                    f"{settings.early_stopping!r}."
+                )
+        if predicts:
+            self._to_predict = task.prediction_set()
         model = task.build_model(settings.init_checkpoint, settings.dtype)
         trainer = Trainer(model, task.loss, (examples, targets), settings.schedule)
 
@@ -103,7 +118,8 @@ class Job:
             save()
             return stopping.is_over
 
-        trainer.run(writer.training, on_evaluate)
+        if not stopping.is_over:
+            trainer.run(writer.training, on_evaluate)
         writer.close()
         self._folder.finish()
 
@@ -112,8 +128,7 @@ class Job:
         if self._evaluation is None:
             inference = self._ready()
             dev = self._task.evaluation_set()
-            if dev is None:
-                raise InputError("--do_eval needs rows to evaluate on, and there are none.")
+            _expect_rows(dev, "--do_eval")
             self._evaluation = self._task.evaluate(inference(dev, "evaluating"))
         scores = self._evaluation.scores
         with write_whole(self._folder.path / "eval_results.json") as file:
@@ -126,7 +141,7 @@ class Job:
     def predict(self):
         """Writes the answers to the rows to predict."""
         inference = self._ready()
-        examples = self._task.prediction_set()
+        examples = self._task.prediction_set() if self._to_predict is None else self._to_predict
         path = self._task.write_predictions(inference(examples, "predicting"), self._folder.path)
         print(f"{len(examples):,} rows with their answers: {path}")
 
@@ -166,6 +181,11 @@ class _Float32:
         if self.model is not self._original:
             for mine, theirs in zip(self.model.weights, self._original.weights, strict=True):
                 mine.assign(theirs)
+
+
+def _expect_rows(examples, flag):
+    if examples is None:
+        raise InputError(f"{flag}: expected rows to evaluate on, found none; see --dev_file.")
 
 
 def _in_words(scores):

@@ -73,11 +73,22 @@ class RunFolder:
 
         Returns:
             A function that saves them as they are now.
+
+        Raises:
+            InputError: the checkpoint is damaged, or of a training that has other variables.
         """
         manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(**variables), self.path / "checkpoints", _KEPT_CHECKPOINTS
         )
-        manager.checkpoint.restore(manager.latest_checkpoint)
+        newest = manager.latest_checkpoint
+        try:
+            if newest:
+                manager.checkpoint.restore(newest).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{newest}: expected a checkpoint of this training, on the same rows: {reason}"
+            ) from None
         return manager.save
 
     def _read(self, name):
