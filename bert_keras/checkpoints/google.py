@@ -1,6 +1,7 @@
 """Google's layout, in: bert_config.json and a TensorFlow 1 checkpoint, bert_model.ckpt.*."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from bert_keras.errors import InputError
 
 CONFIG = "bert_config.json"
 WEIGHTS = "bert_model.ckpt"
+
+# A data file cut short is an IndexError to TensorFlow's reader.
+_UNREADABLE = (ValueError, RuntimeError, IndexError)
 
 # What training left in the file and no model holds.
 _OPTIMIZER = ("/adam_m", "/adam_v")
@@ -44,13 +48,24 @@ class GoogleCheckpoint:
         try:
             self._reader = tf.train.load_checkpoint(str(self.place))
             shapes = self._reader.get_variable_to_shape_map()
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except (tf.errors.OpError, *_UNREADABLE) as error:
             raise InputError(_unreadable(self.place, error)) from error
+        self._check_size(folder, shapes)
         self.shapes = {
             name: tuple(shape)
             for name, shape in sorted(shapes.items())
             if not name.endswith(_OPTIMIZER) and name not in _COUNTERS
         }
+
+    def _check_size(self, folder, shapes):
+        """A lying index may promise more than there is: found out before memory is taken."""
+        dtypes = self._reader.get_variable_to_dtype_map()
+        promised = sum(math.prod(shape) * dtypes[name].size for name, shape in shapes.items())
+        present = sum(path.stat().st_size for path in folder.glob(f"{WEIGHTS}.data-*"))
+        if promised > present:
+            raise InputError(
+                f"{self.place}: expected {promised} bytes of data from its index, found {present}."
+            )
 
     def __enter__(self):
         return self
@@ -77,7 +92,7 @@ class GoogleCheckpoint:
             raise InputError(f"{self.place}: variable {name} is {dtype.name}, expected a float.")
         try:
             return self._reader.get_tensor(name).astype(np.float32)
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except (tf.errors.OpError, *_UNREADABLE) as error:
             raise InputError(_unreadable(self.place, error, name)) from error
 
 

@@ -1,7 +1,9 @@
 """Hugging Face's layout, in and out: config.json and model.safetensors."""
 
 import json
+import pathlib
 
+import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -107,12 +109,13 @@ def write_huggingface(model, folder, labels=None, extra=None):
 
     tensors = {}
     for weight in mapping.weights(config, num_classes):
-        value = np.asarray(mapping.variable(model, weight), dtype=np.float32)
+        value = keras.ops.convert_to_numpy(mapping.variable(model, weight)).astype(np.float32)
         if "huggingface" in weight.transposed_in:
             value = np.ascontiguousarray(value.T)
         prefix = "" if num_classes is None or weight.part in mapping.HEADS else "bert."
         tensors[prefix + weight.huggingface] = value
 
+    folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with write_whole(folder / WEIGHTS, "wb") as file:
         file.write(safetensors.numpy.save(tensors, metadata={"format": "pt"}))

@@ -138,11 +138,11 @@ def head_size(checkpoint):
     Returns:
         The number, or None where it holds no classifier.
     """
-    classifier = (w for w in mapping.weights(checkpoint.config, 0) if w.part == "classifier")
-    bias = next(weight for weight in classifier if weight.ours.endswith("bias"))
-    for name in bias.names_in(checkpoint.layout):
-        if len(checkpoint.shapes.get(name, ())) == 1:
-            return checkpoint.shapes[name][0]
+    kernel, _ = mapping.classifier(checkpoint.config, 0)
+    for name in kernel.names_in(checkpoint.layout):
+        shape = checkpoint.shapes.get(name, ())  # [classes, hidden] in either layout
+        if len(shape) == 2 and shape[0] > 0:
+            return shape[0]
     return None
 
 

@@ -191,25 +191,30 @@ def weights(config, num_classes=None):
     Yields:
         A `Weight` for each variable, in the order of the model.
     """
-    sizes = config.to_dict() | {"num_classes": num_classes}
-
-    def rows(table, layer=""):
-        for ours, huggingface, google, shape, transposed_in in table:
-            yield Weight(
-                ours.format(layer),
-                huggingface.format(layer),
-                google.format(layer),
-                tuple(sizes[size] for size in shape),
-                transposed_in,
-            )
-
+    sizes = config.to_dict()
     learned = config.position_embedding_type == "absolute"
-    yield from rows(row for row in _EMBEDDINGS if learned or "position" not in row[0])
+    yield from _rows((row for row in _EMBEDDINGS if learned or "position" not in row[0]), sizes)
     for layer in range(config.num_hidden_layers):
-        yield from rows(_LAYER, layer)
-    yield from rows(_POOLER)
+        yield from _rows(_LAYER, sizes, layer)
+    yield from _rows(_POOLER, sizes)
     if num_classes is not None:
-        yield from rows(_CLASSIFIER)
+        yield from classifier(config, num_classes)
+
+
+def classifier(config, num_classes):
+    """Yields the `Weight`s of a classifier's head, kernel and bias."""
+    yield from _rows(_CLASSIFIER, config.to_dict() | {"num_classes": num_classes})
+
+
+def _rows(table, sizes, layer=""):
+    for ours, huggingface, google, shape, transposed_in in table:
+        yield Weight(
+            ours.format(layer),
+            huggingface.format(layer),
+            google.format(layer),
+            tuple(sizes[size] for size in shape),
+            transposed_in,
+        )
 
 
 def variable(model, weight):

@@ -93,7 +93,7 @@ class BertClassifier(keras.Model):
                     "were asked for; to start from its encoder alone, make a BertClassifier and "
                     "call load_weights on its encoder."
                 )
-            num_classes = num_classes or found
+            num_classes = found if num_classes is None else num_classes
             load.check_shapes(checkpoint, checkpoint.config, num_classes)
             model = cls(checkpoint.config, num_classes, dropout=dropout, dtype=dtype)
             load.announce(load.copy_weights(checkpoint, model))

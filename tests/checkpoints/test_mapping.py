@@ -1,0 +1,39 @@
+"""The table of names against the model."""
+
+import pytest
+
+from bert_keras.checkpoints import mapping
+from bert_keras.config import BertConfig
+from bert_keras.models.classifier import BertClassifier
+
+CONFIG = {
+    "vocab_size": 20,
+    "hidden_size": 8,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "max_position_embeddings": 6,
+}
+
+
+@pytest.mark.parametrize("positions", ["absolute", "sinusoidal"])
+def test_every_variable_is_in_the_table_once_with_its_shape(positions):
+    config = BertConfig(**CONFIG, position_embedding_type=positions)
+    model = BertClassifier(config, 5)
+    weights = list(mapping.weights(config, 5))
+    found = [mapping.variable(model, weight) for weight in weights]
+    assert sorted(map(id, found)) == sorted(map(id, model.trainable_variables))
+    assert [variable.path for variable in found] == [weight.ours for weight in weights]
+    assert [tuple(variable.shape) for variable in found] == [weight.shape for weight in weights]
+
+
+def test_names_are_told_apart():
+    weights = list(mapping.weights(BertConfig(**CONFIG), 5))
+    for layout in ("huggingface", "google"):
+        names = [name for weight in weights for name in weight.names_in(layout)]
+        assert len(set(names)) == len(names)
+
+
+def test_a_config_of_a_billion_layers_is_listed_lazily():
+    weights = mapping.weights(BertConfig(num_hidden_layers=10**9))
+    assert next(weights).ours == "embeddings/word/embeddings"

@@ -1,0 +1,60 @@
+"""The layers are keras.ops alone, so that any Keras backend runs them."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# Needs nothing that is TensorFlow's: the weights are Hugging Face's, the arrays NumPy's.
+GOLDEN_RUN = """
+import sys, numpy as np, keras
+from bert_keras.config import BertConfig
+from bert_keras.checkpoints.load import load_weights
+from bert_keras.models.encoder import BertEncoder
+
+golden = sys.argv[1]
+arrays = np.load(golden + "/outputs.npz")
+mask = arrays["attention_mask"].astype("int32")
+inputs = {
+    "token_ids": arrays["input_ids"].astype("int32"),
+    "segment_ids": arrays["token_type_ids"].astype("int32"),
+    "position_ids": np.tile(np.arange(mask.shape[1], dtype="int32"), (len(mask), 1)),
+    "example_ids": mask,
+}
+encoder = BertEncoder(BertConfig.from_file(golden + "/huggingface/config.json"))
+load_weights(encoder, golden + "/huggingface")
+outputs = encoder(inputs)
+for name, where in (("sequence_output", mask > 0), ("pooled_output", slice(None))):
+    found = keras.ops.convert_to_numpy(outputs[name])
+    assert np.abs(found - arrays[name])[where].max() < 1e-5, name
+dropped = encoder(inputs, training=True)["sequence_output"]
+assert (keras.ops.convert_to_numpy(dropped) != keras.ops.convert_to_numpy(
+    outputs["sequence_output"])).any()
+assert keras.backend.backend() == sys.argv[2]
+assert "tensorflow" not in sys.modules or sys.argv[2] == "tensorflow"
+"""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bert_keras/layers").glob("*.py")), ids=str)
+def test_layers_import_keras_and_each_other_alone(path):
+    imports = re.findall(r"^\s*(?:from|import) (\S+)", path.read_text(encoding="utf-8"), re.M)
+    assert all(name == "keras" or name.startswith("bert_keras.layers.") for name in imports)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_golden_outputs_under_another_backend(backend):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-c", GOLDEN_RUN, str(ROOT / "tests/golden"), backend],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
