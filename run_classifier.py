@@ -1,6 +1,6 @@
 """Fine-tunes BERT to label texts, and evaluates, predicts and exports what it has learned.
 
-  python run_classifier.py --do_train --do_eval --do_export --output_dir=runs/reviews \
+  python run_classifier.py --do_train --do_eval --do_export --output_dir=runs/reviews \\
       --init_checkpoint=FOLDER --train_file=data/reviews.tsv
 """
 

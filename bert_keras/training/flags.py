@@ -1,12 +1,8 @@
 """The flags that every task's script has, declared once, and what a script does with them."""
 
+import logging
 import os
 import sys
-
-# Before TensorFlow is imported by whatever a script imports next.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import logging
 
 import absl.logging
 from absl import app, flags
@@ -70,12 +66,14 @@ def open_run():
     Raises:
         InputError: nothing to do was asked for, a needed flag is missing, or flags differ.
     """
-    from bert_keras.training.run_folder import RunFolder
-
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict or FLAGS.do_export):
         raise InputError("Expected --do_train, --do_eval, --do_predict or --do_export; see --help.")
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, the run's folder.")
+    if not FLAGS.debug:
+        _start_tensorflow_quietly()
+    from bert_keras.training.run_folder import RunFolder
+
     folder = RunFolder(FLAGS.output_dir)
     if not folder.exists and not FLAGS.do_train:
         raise InputError(f"--output_dir: {folder.path} holds no run; begin one with --do_train.")
@@ -158,6 +156,25 @@ def run(main):
             sys.exit(f"{error}")
 
     app.run(guarded, flags_parser=parse)
+
+
+def _start_tensorflow_quietly():
+    """Keeps from the user what TensorFlow says on starting: that there is no GPU, for instance.
+
+    It does so in C++, before any setting of its own takes effect.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _declared():
