@@ -138,7 +138,10 @@ def run(main):
         if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
             print(_help())
             sys.exit(0)
-        return FLAGS(argv)
+        try:
+            return FLAGS(argv)
+        except flags.Error as error:
+            sys.exit(f"{error}")
 
     def guarded(argv):
         ours = logging.getLogger("bert_keras")
