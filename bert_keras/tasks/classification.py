@@ -124,7 +124,7 @@ class Classification(Task):
         return list(self._metric_first(found))
 
     def evaluate(self, outputs):
-        answer = {name: tensor.numpy() for name, tensor in self._answer(outputs).items()}
+        answer = self._answer_arrays(outputs)
         truth = self._targets(self._dev)
         if self.kind == "number":
             found = scores.number_scores(truth, answer["score"])
@@ -172,7 +172,7 @@ class Classification(Task):
         return self._encode(self._predict)
 
     def write_predictions(self, outputs, folder):
-        answer = {name: tensor.numpy() for name, tensor in self._answer(outputs).items()}
+        answer = self._answer_arrays(outputs)
         columns = {}
         if "label" in answer:
             columns["label"] = [label.decode() for label in answer["label"]]
@@ -213,6 +213,10 @@ class Classification(Task):
             "score": tf.reduce_max(probabilities, axis=1),
             "probabilities": probabilities,
         }
+
+    def _answer_arrays(self, outputs):
+        answer = self._answer(tf.constant(outputs))
+        return {name: tensor.numpy() for name, tensor in answer.items()}
 
     def _take_tokenizer(self, reference):
         from bert_keras.text.tokenizer import BertTokenizer
