@@ -1,0 +1,218 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+
+from bert_keras.data.source import Source
+from bert_keras.errors import InputError
+from bert_keras.models.classifier import BertClassifier
+from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.task import Evaluation
+from bert_keras.tensorboard.writer import RunWriter
+from bert_keras.training.job import Job, Settings
+from bert_keras.training.loop import Schedule
+from bert_keras.training.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def make_job(tiny_checkpoint, samples):
+    def make(path, task=Classification, seed=0, epochs=3.0, **settings):
+        source = Source(train_file=str(samples / "reviews.tsv"), dev_fraction=0.2, seed=seed)
+        schedule = Schedule(
+            learning_rate=0.01,
+            epochs=epochs,
+            batch_size=8,
+            warmup_proportion=0.1,
+            evaluations_per_epoch=1.0,
+            seed=seed,
+        )
+        settings = Settings(str(tiny_checkpoint), schedule, **settings)
+        return Job(task(source, 32), settings, RunFolder(path))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def unbroken(make_job, tmp_path_factory):
+    """A run of 9 steps with a checkpoint after every third."""
+    path = tmp_path_factory.mktemp("unbroken")
+    make_job(path).train({"seed": 0}, {"seed": 0})
+    return path
+
+
+def state(path, number=None):
+    """All that a training changes, as its newest checkpoint has it, or that of a number."""
+    checkpoint = path / "checkpoints" / f"ckpt-{number}"
+    reader = tf.train.load_checkpoint(str(checkpoint if number else checkpoint.parent))
+    names = [name for name in reader.get_variable_to_shape_map() if name[0] != "_"]
+    return {name: reader.get_tensor(name) for name in names if not name.startswith("save_counter")}
+
+
+def assert_same_run(path, other):
+    mine, theirs = state(path), state(other)
+    assert mine.keys() == theirs.keys()
+    for name, values in mine.items():
+        np.testing.assert_array_equal(values, theirs[name], name)
+    for name in ("model.safetensors", "scores.json"):
+        assert (path / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def log_steps(monkeypatch):
+    steps = []
+    monkeypatch.setattr(RunWriter, "training", lambda self, step, scalars: steps.append(step))
+    return steps
+
+
+def test_what_a_run_leaves(unbroken):
+    assert {path.name for path in unbroken.iterdir()} == {
+        *("flags.json", "scores.json", "checkpoints", "train", "eval"),
+        *("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"),
+    }
+    scores = json.loads((unbroken / "scores.json").read_text())
+    assert scores["finished"] and scores["step"] == 9
+    assert RunFolder(unbroken).finished
+    # Dropout's own states are among what is kept: without them no run goes on as it was.
+    assert len([v for v in state(unbroken).values() if v.dtype == np.uint32]) > 2
+
+
+class CutOff(Exception):
+    pass
+
+
+def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
+    make_job, unbroken, tmp_path, monkeypatch
+):
+    def raise_at_5(self, step, scalars):
+        if step == 5:  # between two checkpoints
+            raise CutOff
+
+    with monkeypatch.context() as patch, pytest.raises(CutOff):
+        patch.setattr(RunWriter, "training", raise_at_5)
+        make_job(tmp_path).train({"seed": 0}, {"seed": 0})
+    assert not RunFolder(tmp_path).finished
+    steps = log_steps(monkeypatch)
+    make_job(tmp_path).train({"seed": 0}, {"seed": 0})
+    assert steps == [4, 5, 6, 7, 8, 9]
+    assert_same_run(tmp_path, unbroken)
+
+
+def test_cut_off_after_the_last_step(make_job, unbroken, tmp_path, monkeypatch):
+    path = shutil.copytree(unbroken, tmp_path / "run")
+    folder = RunFolder(path)
+    folder.keep_scores(9, json.loads((path / "scores.json").read_text())["scores"])
+    assert not folder.finished
+    steps = log_steps(monkeypatch)
+    make_job(path).train({"seed": 0}, {"seed": 0})
+    assert steps == []
+    assert_same_run(path, unbroken)
+
+
+def test_ended_is_ended(make_job, unbroken, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in unbroken.rglob("*")}
+    job = make_job(unbroken)
+    monkeypatch.setattr(Classification, "prepare", lambda *_: pytest.fail("read the rows"))
+    job.train({"seed": 0}, {"seed": 0})
+    assert {path: path.stat().st_mtime_ns for path in unbroken.rglob("*")} == before
+
+
+def test_evaluates_the_held_out_rows_again(make_job, unbroken, capsys):
+    make_job(unbroken).evaluate()
+    scores = json.loads((unbroken / "eval_results.json").read_text())
+    assert scores == json.loads((unbroken / "scores.json").read_text())["scores"]
+    assert f"accuracy {scores['accuracy']:.4f}" in capsys.readouterr().out
+
+
+class Scripted(Classification):
+    """Scores that go up and down as written here."""
+
+    script = (0.5, 0.8, 0.7, 0.6, 0.9)
+    evaluations = 0
+
+    def evaluate(self, outputs):
+        self.evaluations += 1
+        return Evaluation({"accuracy": self.script[self.evaluations - 1]})
+
+    def save(self, model, folder):
+        super().save(model, folder)
+        self.saved = model.get_weights()
+        self.saved_at = self.evaluations
+
+
+def test_early_stopping_keeps_the_best_weights(make_job, unbroken, tmp_path, monkeypatch):
+    tasks, steps = [], log_steps(monkeypatch)
+
+    def task(*arguments):
+        tasks.append(Scripted(*arguments))
+        return tasks[-1]
+
+    settings = {"seed": 1, "epochs": 9.0, "early_stopping": "accuracy", "patience": 2}
+    job = make_job(tmp_path, task, **settings)
+    job.train({}, {})
+    assert steps[-1] == 12  # of 27; evaluated after 3, 6, 9 and 12
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores == {"step": 6, "scores": {"accuracy": 0.8}, "finished": True}
+    assert tasks[0].saved_at == 2
+    kept = BertClassifier.from_pretrained(tmp_path)
+    for value, best in zip(kept.get_weights(), tasks[0].saved, strict=True):
+        np.testing.assert_array_equal(value, best)
+
+    # Had it been cut off before it noted its end, it would not train on.
+    RunFolder(tmp_path).keep_scores(6, {"accuracy": 0.8})
+    make_job(tmp_path, task, **settings).train({}, {})
+    assert steps[-1] == 12 and tasks[1].evaluations == 0
+
+    # The other seed has made it another run, from the first step on.
+    mine, theirs = state(tmp_path, 3), state(unbroken, 3)
+    name = "training/0/.ATTRIBUTES/VARIABLE_VALUE"
+    assert mine[name].shape == theirs[name].shape
+    assert not np.array_equal(mine[name], theirs[name])
+
+
+def test_trains_in_bfloat16_and_answers_in_float32(make_job, tmp_path):
+    answers = []
+
+    class Recording(Classification):
+        def evaluate(self, outputs):
+            answers.append(np.array(outputs))
+            return super().evaluate(outputs)
+
+    job = make_job(tmp_path, Recording, epochs=1.0, dtype="mixed_bfloat16")
+    job.train({}, {})
+    weights = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    assert {values.dtype for values in weights.values()} == {np.dtype(np.float32)}
+    # From outside: the kept weights give the same answers in a float32 model, to the last digits
+    # that bfloat16 would not have.
+    make_job(tmp_path, Recording).evaluate()
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)
+    assert not np.array_equal(answers[0], answers[0].astype(tf.bfloat16.as_numpy_dtype))
+
+
+@pytest.mark.parametrize(
+    ("asked", "settings", "message"),
+    [
+        ({}, {"early_stopping": "f2"}, "expected one of accuracy, f1, f1_macro, matthews, found"),
+        ({"predicts": True}, {}, "--do_predict needs --predict_file"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_written(
+    make_job, tmp_path, asked, settings, message
+):
+    path = tmp_path / "run"
+    with pytest.raises(InputError, match=message):
+        make_job(path, **settings).train({}, {}, **asked)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "settings", "flag"),
+    [({"evaluates": True}, {}, "do_eval"), ({}, {"early_stopping": "f1"}, "early_stopping")],
+)
+def test_nothing_to_evaluate_on(make_job, tmp_path, asked, settings, flag, monkeypatch):
+    monkeypatch.setattr(Classification, "evaluation_set", lambda self: None)
+    path = tmp_path / "run"
+    with pytest.raises(InputError, match=f"--{flag}: expected rows to evaluate on"):
+        make_job(path, **settings).train({}, {}, **asked)
+    assert not path.exists()

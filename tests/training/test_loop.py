@@ -1,0 +1,139 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.config import BertConfig
+from bert_keras.data.packing import pack
+from bert_keras.data.pipeline import EncodedExamples, training_batches
+from bert_keras.models.classifier import BertClassifier
+from bert_keras.training.loop import Schedule, Trainer
+from bert_keras.training.optimizer import AdamW
+
+SCHEDULE = Schedule(
+    learning_rate=0.01,
+    epochs=2.0,
+    batch_size=4,
+    warmup_proportion=0.0,
+    evaluations_per_epoch=1.0,
+    seed=0,
+)
+
+
+def make_examples(count=10):
+    random = np.random.default_rng(1)
+    ids = [random.integers(1, 20, n).tolist() for n in random.integers(2, 12, count)]
+    token_ids = tf.ragged.constant(ids, tf.int32)
+    targets = {
+        "labels": random.integers(0, 2, count).astype(np.int32),
+        "weights": random.uniform(0.5, 2, count).astype(np.float32),
+    }
+    return EncodedExamples(token_ids, token_ids * 0, truncated=0), targets
+
+
+def make_model():
+    keras.utils.set_random_seed(2)
+    config = BertConfig(
+        vocab_size=20,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        max_position_embeddings=16,
+        initializer_range=0.5,
+    )
+    return BertClassifier(config, num_classes=2)
+
+
+def loss(outputs, batch):
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], outputs)
+    return losses, batch["weights"]
+
+
+def replace(**changes):
+    return dataclasses.replace(SCHEDULE, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps", "evaluations"),
+    [
+        ({}, 6, {3, 6}),
+        ({"epochs": 3.0, "batch_size": 10}, 3, {1, 2, 3}),
+        ({"evaluations_per_epoch": 3.0}, 6, {1, 2, 3, 4, 5, 6}),
+        ({"evaluations_per_epoch": 0.5, "epochs": 5.0}, 15, {6, 12, 15}),
+        ({"evaluations_per_epoch": 0.0}, 6, {6}),
+        ({"epochs": 0.5}, 2, {2}),
+        ({"epochs": 1.4}, 4, {3, 4}),
+        ({"epochs": 0.01}, 1, {1}),
+    ],
+)
+def test_when_to_evaluate(changes, steps, evaluations):
+    schedule = replace(**changes)
+    assert schedule.steps(10) == steps
+    assert schedule.evaluation_steps(10) == evaluations
+
+
+def test_a_step_by_hand():
+    """Weighted mean, clipped gradients, AdamW; and the same batch padded instead of packed."""
+    examples, targets = make_examples()
+    model, trainer_model = make_model(), make_model()
+    schedule = replace(epochs=1 / 3)
+    trainer = Trainer(trainer_model, loss, (examples, targets), schedule)
+    seen = []
+    trainer.run(lambda step, scalars: seen.append((step, scalars)), lambda step: None)
+
+    batch = next(iter(training_batches(examples, targets, 4, seed=0)))
+    which = batch["example"].numpy()
+    apart = [pack(examples.token_ids[i : i + 1], examples.segment_ids[i : i + 1])[0] for i in which]
+    with tf.GradientTape() as tape:
+        logits = tf.concat([model(inputs) for inputs in apart], 0)
+        losses = tf.nn.softmax_cross_entropy_with_logits(
+            tf.one_hot(targets["labels"][which], 2), logits
+        )
+        weights = targets["weights"][which]
+        expected_loss = tf.reduce_sum(losses * weights) / weights.sum()
+    gradients = tape.gradient(expected_loss, model.trainable_variables)
+    gradients = [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
+    norm = np.sqrt(sum(np.square(gradient).sum() for gradient in gradients))
+    assert norm > 1  # else clipping would not show
+    AdamW(0.01).apply([tf.constant(g / norm) for g in gradients], model.trainable_variables)
+
+    ((step, scalars),) = seen
+    assert step == trainer.step == 1
+    assert scalars["loss"] == pytest.approx(float(expected_loss), rel=1e-5)
+    assert scalars["gradient_norm"] == pytest.approx(norm, rel=1e-4)
+    assert scalars["learning_rate"] == pytest.approx(0.01)
+    tokens = sum(len(examples.token_ids[i]) for i in which)
+    assert scalars["padding_share"] == pytest.approx(
+        1 - tokens / tf.size(batch["inputs"]["token_ids"]).numpy()
+    )
+    ratio = scalars["tokens_per_second"] / scalars["examples_per_second"]
+    assert ratio == pytest.approx(tokens / 4)
+    before = make_model().weights
+    for mine, expected, old in zip(trainer_model.weights, model.weights, before, strict=True):
+        # Of the key's bias the gradient is nothing but rounding, which Adam makes a whole step of.
+        if "key/bias" not in mine.path:
+            np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=2e-4, err_msg=mine.path)
+            assert np.abs(mine.numpy() - old.numpy()).max() > 5e-3, mine.path
+
+
+def test_stops_when_told_and_goes_on_where_it_stood():
+    examples, targets = make_examples()
+    trainer = Trainer(make_model(), loss, (examples, targets), SCHEDULE)
+    assert trainer.total_steps == 6 and trainer.step == 0
+    evaluated, logged = [], []
+
+    def stop(step):
+        evaluated.append(step)
+        return True
+
+    trainer.run(lambda step, scalars: logged.append(step), stop)
+    assert evaluated == [3] and logged == [1, 2, 3] and trainer.step == 3
+    trainer.run(lambda step, scalars: logged.append(step), stop)
+    assert evaluated == [3, 6] and logged == [1, 2, 3, 4, 5, 6]
+    trainer.run(lambda step, scalars: logged.append(step), stop)
+    assert evaluated == [3, 6] and trainer.step == 6

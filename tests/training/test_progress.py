@@ -1,0 +1,64 @@
+import sys
+import types
+
+import pytest
+
+from bert_keras.training import progress
+from bert_keras.training.progress import Progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = types.SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def test_plain_lines_where_there_is_no_terminal(capsys, clock):
+    line = Progress("training", total=1000)
+    for _ in range(100):
+        clock.now += 0.25
+        line.advance(examples=4, tokens=50, note="loss 0.500  ")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "training 40/1,000  loss 0.500  16 examples/s  200 tokens/s  4:00 left",
+        "training 80/1,000  loss 0.500  16 examples/s  200 tokens/s  3:50 left",
+    ]
+    assert "\r" not in err and "\x1b" not in err
+
+
+def test_the_last_state_always_shows(capsys, clock):
+    line = Progress("evaluating", total=2)
+    for _ in range(2):
+        clock.now += 1.0
+        line.advance(examples=10, tokens=100)
+    line.close()
+    assert capsys.readouterr().err == "evaluating 2/2  10 examples/s  100 tokens/s  in 0:02\n"
+
+
+def test_a_terminal_has_one_line_redrawn(capsys, clock, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    line = Progress("training", total=4)
+    for _ in range(4):
+        clock.now += 1.0
+        line.advance(examples=1, tokens=1)
+    line.close()
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and err.endswith("\n")
+    assert err.count("\r\x1b[K") == 5
+
+
+def test_what_was_done_before_and_time_spent_elsewhere_do_not_count(capsys, clock):
+    line = Progress("training", total=10_000, done=5000)
+    clock.now += 30
+    line.pause(20)
+    line.advance(examples=100, tokens=1000)
+    assert capsys.readouterr().err == (
+        "training 5,001/10,000  10 examples/s  100 tokens/s  13:53:10 left\n"
+    )
+
+
+def test_nothing_left_to_do(capsys, clock):
+    Progress("training", total=5, done=5).close()
+    assert capsys.readouterr().err.startswith("training 5/5 ")
