@@ -1,0 +1,237 @@
+import functools
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.data.rows import Columns
+from bert_keras.data.source import Source
+from bert_keras.serving.export import export
+from bert_keras.tasks.classification import Classification
+
+TEXTS = ["The soup was cold.", "", "A man is playing a guitar!", "Größe 😀"]
+PAIRS = ["It was warm.", "Music.", "", "a b c d e f g h"]
+
+
+class Served:
+    """A task with a model of random weights, and its first export."""
+
+    def __init__(self, checkpoint, source, folder):
+        self.task = Classification(source, 16)
+        self.task.prepare(checkpoint)
+        self.model = self.task.build_model(checkpoint, "float32")
+        self.folder = folder
+
+    @functools.cached_property
+    def version(self):
+        return self.export()
+
+    def export(self):
+        variables = [variable.value for variable in self.model.weights]
+        signatures = self.task.signatures(self.model)
+        return export(signatures, variables, self.task.tokenizer, self.folder)
+
+    @functools.cached_property
+    def signatures(self):
+        return tf.saved_model.load(str(self.version)).signatures
+
+    def outputs(self, texts, pairs=None):
+        """The model's own, one text at a time and not packed."""
+        inputs = [
+            self.task.tokenizer([text], pair and [pair], max_length=16)
+            for text, pair in zip(texts, pairs or [None] * len(texts), strict=True)
+        ]
+        return np.concatenate([self.model(each).numpy() for each in inputs])
+
+
+@pytest.fixture(scope="module")
+def topics(tiny_checkpoint, samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("topics") / "export"
+    return Served(tiny_checkpoint, Source(train_file=str(samples / "topics")), folder)
+
+
+@pytest.fixture(scope="module")
+def several(tiny_checkpoint, samples, tmp_path_factory):
+    source = Source(
+        train_file=str(samples / "multi.jsonl"), columns=Columns(label="labels"), kind="multi"
+    )
+    return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("several"))
+
+
+@pytest.fixture(scope="module")
+def similarity(tiny_checkpoint, samples, tmp_path_factory):
+    columns = Columns("sentence1", "sentence2", "score")
+    source = Source(train_file=str(samples / "scores.tsv"), columns=columns, kind="number")
+    return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("similarity"))
+
+
+def softmax(logits):
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def test_strings_get_the_models_own_answers(topics):
+    answer = topics.signatures["serving_default"](text=tf.constant(TEXTS))
+    probabilities = softmax(topics.outputs(TEXTS))
+    assert set(answer) == {"label", "score", "probabilities"}
+    np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(answer["score"], probabilities.max(axis=1), atol=1e-5, rtol=0)
+    names = ["cooking", "sport", "weather"]
+    labels = [label.decode() for label in answer["label"].numpy()]
+    assert labels == [names[i] for i in probabilities.argmax(axis=1)]
+    assert np.ptp(probabilities, axis=0).max() > 1e-3  # else the comparison would prove nothing
+
+
+def test_any_batch(topics):
+    expected = np.tile(softmax(topics.outputs(TEXTS)), (75, 1))
+    for count in (0, 1, 7, 300):
+        texts = tf.constant((TEXTS * 75)[:count], tf.string)
+        answer = topics.signatures["serving_default"](text=texts)
+        assert answer["label"].shape == answer["score"].shape == (count,)
+        assert answer["probabilities"].shape == (count, 3)
+        np.testing.assert_allclose(answer["probabilities"], expected[:count], atol=1e-5, rtol=0)
+
+
+def test_ids_get_the_same_answers(topics):
+    signatures = topics.signatures
+    inputs = topics.task.tokenizer(TEXTS, max_length=16)
+    ids = {name: inputs[name] for name in ("token_ids", "segment_ids")}
+    answer = signatures["token_ids"](**ids)
+    expected = signatures["serving_default"](text=tf.constant(TEXTS))
+    np.testing.assert_allclose(answer["probabilities"], expected["probabilities"], atol=1e-5)
+    assert answer["label"].numpy().tolist() == expected["label"].numpy().tolist()
+    for shape in ((0, 5), (0, 0)):
+        empty = signatures["token_ids"](
+            token_ids=tf.zeros(shape, tf.int32), segment_ids=tf.zeros(shape, tf.int32)
+        )
+        assert empty["probabilities"].shape == (0, 3)
+    padding = signatures["token_ids"](
+        token_ids=tf.constant([[0, 0], [2, 3]]), segment_ids=tf.zeros((2, 2), tf.int32)
+    )
+    assert padding["label"].shape == (2,)
+
+
+def test_several_labels(several):
+    signature = several.task.signatures(several.model)["serving_default"]
+    answer = signature(tf.constant(TEXTS))
+    probabilities = 1 / (1 + np.exp(-several.outputs(TEXTS)))
+    np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5, rtol=0)
+    names = np.array(several.task.labels)
+    assert [label.decode() for label in answer["label"].numpy()] == [
+        ",".join(names[row >= 0.5]) for row in probabilities
+    ]
+    assert signature(tf.constant([], tf.string))["label"].shape == (0,)
+
+
+def test_pairs_and_numbers(similarity):
+    signature = similarity.signatures["serving_default"]
+    inputs = {"text": tf.constant(TEXTS), "text_pair": tf.constant(PAIRS)}
+    answer = signature(**inputs)
+    assert set(answer) == {"score"}
+    expected = similarity.outputs(TEXTS, PAIRS)[:, 0]
+    np.testing.assert_allclose(answer["score"], expected, atol=1e-5, rtol=0)
+    assert np.ptp(expected) > 1e-3
+    empty = signature(text=tf.constant([], tf.string), text_pair=tf.constant([], tf.string))
+    assert empty["score"].shape == (0,)
+
+
+# Runs in a process of its own, with TensorFlow alone.
+ASK = """
+import json, sys
+import tensorflow as tf
+
+folder, texts = sys.argv[1], json.loads(sys.argv[2])
+answers = {}
+answer = tf.saved_model.load(folder).signatures["serving_default"](text=tf.constant(texts))
+answers["load"] = answer["probabilities"].numpy().tolist()
+# What follows makes TensorFlow itself load Keras.
+ours = [name for name in sys.modules if name.split(".")[0] in ("bert_keras", "keras")]
+
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
+    signature = meta_graph.signature_def["serving_default"]
+    fetched, label = session.run(
+        [signature.outputs["probabilities"].name, signature.outputs["label"].name],
+        {signature.inputs["text"].name: texts},
+    )
+    answers["session"] = fetched.tolist()
+    answers["labels"] = [name.decode() for name in label]
+    answers["batches"] = [
+        signature.inputs["text"].tensor_shape.dim[0].size,
+        *(output.tensor_shape.dim[0].size for output in signature.outputs.values()),
+    ]
+
+from tensorflow.python.tools import saved_model_cli
+
+sys.argv = ["saved_model_cli", "run", "--dir", folder, "--tag_set", "serve",
+            "--signature_def", "serving_default", "--input_exprs", f"text={texts!r}"]
+try:
+    saved_model_cli.main()
+except SystemExit as end:
+    assert not end.code
+assert "bert_keras" not in sys.modules
+print("\\n" + json.dumps(answers | {"ours": ours}))
+"""
+
+
+def test_needs_tensorflow_alone(topics, tmp_path):
+    texts = ["The soup was cold.", "Rain.", "A man is playing a guitar!"]
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK, str(topics.version), json.dumps(texts)],
+        cwd=tmp_path,  # where no package of ours lies
+        capture_output=True,
+        text=True,
+    )
+    assert asked.returncode == 0, asked.stderr
+    *printed, last = asked.stdout.splitlines()
+    answers = json.loads(last)
+    assert answers["ours"] == []
+    probabilities = softmax(topics.outputs(texts))
+    np.testing.assert_allclose(answers["load"], probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(answers["session"], probabilities, atol=1e-5, rtol=0)
+    assert answers["batches"] == [-1] * 4
+    printed = "\n".join(printed)
+    assert "Result for output key label:" in printed
+    assert all(f"b'{label}'" in printed for label in answers["labels"])
+
+
+def test_versions_are_counted_and_never_replaced(topics):
+    for stranger in ("007", "notes"):
+        (topics.folder / stranger).mkdir()
+    before = (topics.version / "saved_model.pb").stat()
+    version = topics.export()
+    assert topics.version == topics.folder / "1"
+    assert version == topics.folder / "8"
+    assert (topics.version / "saved_model.pb").stat() == before
+    assert version.stat().st_mode & 0o777 == 0o755
+    names = {path.name for path in topics.folder.iterdir()}
+    assert names == {"1", "007", "notes", "8"}
+
+
+def test_a_version_that_came_in_between_stays(topics, tmp_path, monkeypatch):
+    folder = tmp_path / "export"
+
+    def save(module, path, signatures):
+        (pathlib.Path(path) / "saved_model.pb").write_text("ours")
+        if not (folder / "1").exists():
+            (folder / "1").mkdir()
+            (folder / "1" / "saved_model.pb").write_text("another's")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    assert export({}, [], topics.task.tokenizer, folder) == folder / "2"
+    assert (folder / "1" / "saved_model.pb").read_text() == "another's"
+
+
+def test_a_failure_leaves_nothing_behind(topics, tmp_path, monkeypatch):
+    def save(module, path, signatures):
+        (pathlib.Path(path) / "saved_model.pb").write_text("half")
+        raise OSError("no room")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(OSError, match="no room"):
+        export({}, [], topics.task.tokenizer, tmp_path / "export")
+    assert list((tmp_path / "export").iterdir()) == []
