@@ -47,10 +47,12 @@ def open_checkpoint(ref):
         InputError: there is no such folder, no config in it, or its files cannot be used.
     """
     folder = resolve(ref)
-    if (folder / huggingface.CONFIG).is_file():
+    if (folder / huggingface.WEIGHTS).is_file() and (folder / huggingface.CONFIG).is_file():
         return huggingface.HuggingFaceCheckpoint(folder)
     if (folder / google.CONFIG).is_file():
         return google.GoogleCheckpoint(folder)
+    if (folder / huggingface.CONFIG).is_file():
+        return huggingface.HuggingFaceCheckpoint(folder)  # it says what is missing
     raise InputError(
         f"{folder}: expected {huggingface.CONFIG} (Hugging Face) or {google.CONFIG} (Google), "
         "found neither."

@@ -81,6 +81,16 @@ def test_a_model_of_other_numbers_is_refused():
         load_weights(other, GOLDEN)
 
 
+def test_the_layout_is_that_of_the_weights(tmp_path):
+    """Folders of Google's weights sometimes bring Hugging Face's config along."""
+    shutil.copy(GOLDEN / "config.json", tmp_path / "config.json")
+    shutil.copy(GOLDEN / "config.json", tmp_path / "bert_config.json")
+    with pytest.raises(InputError, match=r"bert_model\.ckpt\.index: expected a checkpoint"):
+        open_checkpoint(tmp_path)
+    shutil.copy(GOLDEN / "model.safetensors", tmp_path / "model.safetensors")
+    assert open_checkpoint(tmp_path).layout == "huggingface"
+
+
 def test_a_folder_of_neither_layout(tmp_path):
     with pytest.raises(InputError, match=r"expected config\.json .* or bert_config\.json"):
         open_checkpoint(tmp_path)

@@ -33,12 +33,13 @@ def test_activations(name):
     np.testing.assert_allclose(numbers(ACTIVATIONS[name](points)), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("name", ["gelu", "gelu_new"])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_gelu_keeps_the_dtype_and_rounds_once(dtype):
+def test_gelu_keeps_the_dtype_and_rounds_once(name, dtype):
     points = keras.ops.cast(np.linspace(-5, 5, 101), dtype)
-    found = ACTIVATIONS["gelu"](points)
+    found = ACTIVATIONS[name](points)
     assert found.dtype == dtype
-    exact = keras.ops.cast([FORMULAS["gelu"](float(p)) for p in numbers(points)], dtype)
+    exact = keras.ops.cast([FORMULAS[name](float(p)) for p in numbers(points)], dtype)
     np.testing.assert_allclose(numbers(found), numbers(exact), rtol=2**-7, atol=1e-6)
 
 
