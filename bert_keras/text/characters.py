@@ -27,7 +27,7 @@ FLAG_BITS = 3
 UNCASED, CASED, SKIPPED = 0, 1, 2
 KIND_BITS = 2
 
-PAGE_BITS = 8
+PAGE = 256  # code points
 # A character of a special token that is kept whole is moved up here, out of Unicode.
 PROTECTED = 0x110000
 
@@ -73,8 +73,14 @@ def character_table(lowercase, symbols):
         A `CharacterTable`.
     """
     codes, forms, flags, kinds = _unicode(lowercase)
-    # Protected characters, and those of planes that are left out above.
-    others = np.setdiff1d(np.fromiter(symbols, np.int64), codes)
+    size = PROTECTED + PAGE
+    symbol_of = np.zeros(size, np.int64)
+    symbol_of[list(symbols)] = list(symbols.values())
+
+    # Protected characters, and those of the planes that are left out.
+    described = np.zeros(size, bool)
+    described[codes] = True
+    others = np.flatnonzero((symbol_of > 0) & ~described)
     codes = np.concatenate([codes, others])
     forms = np.concatenate([forms, _unchanged(others)])
     flags = np.concatenate([flags, np.zeros([len(others), _WIDTH], np.int64)])
@@ -82,20 +88,20 @@ def character_table(lowercase, symbols):
     flags[codes == PROTECTED + ord("]"), 0] = BREAK_AFTER
     kinds = np.concatenate([kinds, np.full(len(others), UNCASED)])
 
-    size = PROTECTED + (1 << PAGE_BITS)
-    symbol_of = np.zeros(size, np.int64)
-    symbol_of[list(symbols)] = list(symbols.values())
+    # Three outputs, plus one, in a number.
+    shifts = 21 * np.arange(_WIDTH)
     outputs = np.where(forms >= 0, symbol_of[forms] << FLAG_BITS | flags, -1)
-    keys = ((outputs + 1) << 21 * np.arange(_WIDTH)).sum(1)
-    _, index, row = np.unique(keys, return_index=True, return_inverse=True)
-    plain = row[np.flatnonzero(keys == 1)[0]]  # a character unknown to the vocabulary, in a word
+    keys, row = np.unique(((outputs + 1) << shifts).sum(1), return_inverse=True)
+    plain = np.searchsorted(keys, 1)  # a character unknown to the vocabulary, in a word
     entries = np.full(size, plain << KIND_BITS | UNCASED, np.int32)
     entries[codes] = row << KIND_BITS | kinds
-    pages, page_of = np.unique(entries.reshape(-1, 1 << PAGE_BITS), axis=0, return_inverse=True)
+
+    pages = {}
+    page_of = [pages.setdefault(page.tobytes(), len(pages)) for page in entries.reshape(-1, PAGE)]
     return CharacterTable(
-        pages=(page_of.reshape(-1) << PAGE_BITS).astype(np.int32),
-        entries=pages.reshape(-1),
-        outputs=outputs[index].astype(np.int32),
+        pages=np.array(page_of, np.int32) * PAGE,
+        entries=np.frombuffer(b"".join(pages), np.int32),
+        outputs=((keys[:, np.newaxis] >> shifts & (1 << 21) - 1) - 1).astype(np.int32),
     )
 
 
@@ -120,7 +126,7 @@ def _unicode(lowercase):
         [(codes >= first) & (codes <= last) for first, last in _ASCII_PUNCTUATION], 0
     )
 
-    forms = _unchanged(codes)
+    forms, kinds = _unchanged(codes), np.full(len(codes), UNCASED)
     if lowercase:
         # All in one string, which is much faster; nothing acts across a NUL.
         whole = unicodedata.normalize("NFD", "\0".join(chars).lower())
@@ -129,6 +135,9 @@ def _unicode(lowercase):
             if form != char or char in marks:
                 kept = [ord(c) for c in form if c not in marks]
                 forms[index] = kept + [-1] * (_WIDTH - len(kept))
+        kinds = np.where(_sigma_is_final(chars, "a"), SKIPPED, UNCASED)
+        kinds[_sigma_is_final(chars, "")] = CASED
+        kinds[deleted] = SKIPPED
     forms[deleted] = -1
 
     both = BREAK_BEFORE | BREAK_AFTER
@@ -138,9 +147,6 @@ def _unicode(lowercase):
     flags[cjk] = both
     flags[space] = both | SPACE
 
-    kinds = np.where(_sigma_is_final(chars, "a"), SKIPPED, UNCASED)
-    kinds[_sigma_is_final(chars, "")] = CASED
-    kinds[deleted] = SKIPPED
     return codes, forms, flags, kinds
 
 

@@ -70,8 +70,8 @@ class Normalizer(tf.Module):
         return right_shift(outputs, characters.FLAG_BITS), begins, spaces, places
 
     def _look_up(self, codes):
-        page = tf.gather(self._pages, right_shift(codes, characters.PAGE_BITS))
-        return tf.gather(self._entries, page + (codes & (1 << characters.PAGE_BITS) - 1))
+        page = tf.gather(self._pages, codes // characters.PAGE)
+        return tf.gather(self._entries, page + codes % characters.PAGE)
 
     def _with_final_sigmas(self, codes, row_splits):
         """Turns Σ to ς where `str.lower` does: after a cased letter and before none."""

@@ -9,8 +9,8 @@ from bert_keras.text import characters
 
 def look_up(table, char):
     code = ord(char) if isinstance(char, str) else char
-    page = table.pages[code >> characters.PAGE_BITS]
-    entry = table.entries[page + (code & 255)]
+    page = table.pages[code // characters.PAGE]
+    entry = table.entries[page + (code % characters.PAGE)]
     outputs = [int(output) for output in table.outputs[entry >> characters.KIND_BITS]]
     return entry & 3, [(o >> characters.FLAG_BITS, o & 7) for o in outputs if o >= 0]
 

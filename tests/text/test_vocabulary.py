@@ -1,7 +1,12 @@
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.text.vocabulary import SPECIAL_TOKENS, check_vocabulary, looks_cased, read_vocabulary
+from bert_keras.text.vocabulary import (
+    SPECIAL_TOKENS,
+    check_vocabulary,
+    looks_cased,
+    read_vocabulary,
+)
 
 
 def write(folder, content):
