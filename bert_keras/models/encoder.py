@@ -28,6 +28,9 @@ class BertEncoder(keras.Model):
     - `sequence_output` [batch, length, hidden].
     - `pooled_output` [examples, hidden], row by row; [batch, hidden] for one example a row.
 
+    A `.keras` file of it loads with `keras.saving.load_model`, without custom objects, wherever
+    `BertEncoder` has been imported.
+
     Args:
         config: a `BertConfig`.
         dtype: a Keras dtype policy, such as "mixed_bfloat16"; Keras's global one unless given.
