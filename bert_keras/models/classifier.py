@@ -14,8 +14,10 @@ class BertClassifier(keras.Model):
 
     Devlin et al. 2018 (arXiv 1810.04805), section 4.1: logits = C Wᵀ + b, with dropout on C.
     Inputs are the encoder's (see `BertEncoder`); the output is float32 [examples, num_classes]
-    under every dtype policy, because a softmax and its loss follow. `compile`, `fit` and `.keras` files work as for any Keras
-    model; a file loads wherever `BertClassifier` has been imported.
+    under every dtype policy, because a softmax and its loss follow.
+
+    `compile`, `fit` and `.keras` files work as for any Keras model; such a file loads wherever
+    `BertClassifier` has been imported.
 
     Args:
         config: a `BertConfig`.
