@@ -1,6 +1,7 @@
 """A run is its folder: what it was started with, how far it came, and what it made."""
 
 import json
+import os
 import pathlib
 
 import tensorflow as tf
@@ -23,13 +24,16 @@ class RunFolder:
         path: the folder; made with the run's first file.
 
     Raises:
-        InputError: there are files at `path`, and they are not a run's.
+        InputError: there are files at `path`, and they are not a run's; or no folder can be there.
     """
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        if self.path.is_file():
-            raise InputError(f"--output_dir: {path} is a file, expected a folder.")
+        found = next(at for at in (self.path, *self.path.absolute().parents) if at.exists())
+        if not found.is_dir():
+            raise InputError(f"--output_dir: {found} is a file, expected a folder.")
+        if not os.access(found, os.W_OK):
+            raise InputError(f"--output_dir: expected to be allowed to write into {found}.")
         if not self.exists and self.path.is_dir() and any(self.path.iterdir()):
             raise InputError(
                 f"--output_dir: {path} holds files but no flags.json, so it is no run of this "
