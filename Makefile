@@ -6,6 +6,7 @@ RUN := runs/demo
 .PHONY: demo test lint clean
 
 demo: $(VENV)/demo
+	$(VENV)/bin/python demo/news.py runs/bbc_news
 	$(VENV)/bin/python run_classifier.py --flagfile=demo/bbc_news.flags --do_export --output_dir=$(RUN)
 	@printf '\nThe SavedModel, asked with TensorFlow alone:\n'
 	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python demo/ask.py $(RUN)/export/1 2>/dev/null

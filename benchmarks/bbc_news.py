@@ -1,6 +1,7 @@
 """Accuracy on BBC news from 20 articles a topic, all others held out: the mean of three draws.
 
     pip install --no-deps --require-hashes -r demo/requirements.txt
+    python demo/news.py runs/bbc_news
     python benchmarks/bbc_news.py
 
 A draw is a seed: of the articles that are trained on, of their order and of the new head. The
