@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import textwrap
 
 import keras
 
@@ -195,7 +196,7 @@ def _in_words(scores):
 def _aligned(table):
     """A table for a terminal; TensorBoard has all of it."""
     lines = [
-        [cell if len(cell) <= _WIDEST_CELL else cell[: _WIDEST_CELL - 1] + "…" for cell in line]
+        [textwrap.shorten(cell, _WIDEST_CELL, placeholder="…") for cell in line]
         for line in [table.header, *table.rows[:_PRINTED_ROWS]]
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
