@@ -36,8 +36,8 @@ def of_token_ids(model, tokenizer, answer):
         model, tokenizer, answer: as for `of_text`.
 
     Returns:
-        A `tf.function` of int32 [batch, length] `token_ids`, which end in the id of [PAD] where they
-        are shorter than the longest, and `segment_ids`.
+        A `tf.function` of int32 [batch, length] `token_ids`, which end in the id of [PAD] where
+        they are shorter than the longest, and `segment_ids`.
     """
     spec = [tf.TensorSpec([None, None], tf.int32, name) for name in ("token_ids", "segment_ids")]
 
