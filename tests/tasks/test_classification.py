@@ -1,12 +1,15 @@
 import csv
 import json
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
 from bert_keras.errors import InputError
+from bert_keras.tasks import classification
 from bert_keras.tasks.classification import Classification
 
 REVIEWS = ["text\tlabel"] + ["good soup\tgood"] * 6 + ["bad soup\tbad"] * 3 + ["no soup\tnone"]
@@ -16,6 +19,13 @@ SEVERAL = [
     {"text": "a dog", "label": []},
     {"text": "a cat", "label": ["y"]},
 ]
+
+
+@pytest.fixture
+def unencoded(monkeypatch):
+    """Leaves out what takes most of a test's time, where only the labels matter."""
+    encoded = types.SimpleNamespace(truncated=0)
+    monkeypatch.setattr(classification, "encode", lambda *_: encoded)
 
 
 @pytest.fixture
@@ -40,8 +50,6 @@ def make_task(tmp_path, tiny_checkpoint):
 
 
 def pairs(label):
-    from bert_keras.data.rows import Columns
-
     return Columns("sentence1", "sentence2", label)
 
 
@@ -74,7 +82,7 @@ def test_class_targets_and_loss(make_task):
     np.testing.assert_array_equal(weights, targets["weights"])
 
 
-def test_class_weights_are_inverse_to_the_shares(make_task):
+def test_class_weights_are_inverse_to_the_shares(unencoded, make_task):
     _, targets = make_task(REVIEWS, class_weights="balanced").training_set()
     # rows / (classes * rows of the class)
     expected = [10 / (3 * 6)] * 6 + [10 / (3 * 3)] * 3 + [10 / 3]
@@ -88,7 +96,7 @@ def test_class_weights_need_classes(make_task, kind):
         make_task(REVIEWS, kind=kind, class_weights="balanced", prepare=False)
 
 
-def test_multi_targets_and_loss(make_task):
+def test_multi_targets_and_loss(unencoded, make_task):
     task = make_task(SEVERAL, kind="multi")
     assert task.labels == ["x", "y"]
     _, targets = task.training_set()
@@ -100,7 +108,7 @@ def test_multi_targets_and_loss(make_task):
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
-def test_number_targets_and_loss(make_task):
+def test_number_targets_and_loss(unencoded, make_task):
     task = make_task(NUMBERS, columns=pairs("score"), kind="number")
     assert task.labels == []
     _, targets = task.training_set()
@@ -201,7 +209,7 @@ def test_predictions_are_the_same_rows_in_order(make_task, tmp_path):
     assert [line[2] for line in lines] == [task.labels[i] for i in shares.argmax(axis=1)]
 
 
-def test_predicted_numbers(make_task, tmp_path):
+def test_predicted_numbers(unencoded, make_task, tmp_path):
     predict = ["sentence1\tsentence2", "a\tb", "c\td"]
     task = make_task(NUMBERS, columns=pairs("score"), kind="number", predict=predict)
     task.prediction_set()
