@@ -4,9 +4,19 @@ import json
 
 from bert_keras import files
 from bert_keras.errors import InputError
-from bert_keras.text.vocabulary import CLS, MASK, PAD, SEP, UNK, looks_cased
+from bert_keras.text.vocabulary import (
+    CLS,
+    MASK,
+    PAD,
+    SEP,
+    UNK,
+    check_vocabulary,
+    looks_cased,
+    read_vocabulary,
+)
 
-VOCABULARY_FILE = "vocab.txt"
+_VOCABULARY_FILE = "vocab.txt"
+_RUST_FILE = "tokenizer.json"
 _CONFIG_FILE = "tokenizer_config.json"
 _MODEL_CONFIG_FILES = ("config.json", "bert_config.json")
 _DEFAULT_LENGTH = 512
@@ -19,6 +29,38 @@ _NAMES = {
     "cls_token": CLS,
     "mask_token": MASK,
 }
+
+
+def read_tokens(folder):
+    """Reads the vocabulary of a model's folder.
+
+    It is vocab.txt, or the one inside tokenizer.json, which is all that transformers 5 writes.
+
+    Args:
+        folder: a `pathlib.Path`.
+
+    Returns:
+        The tokens, a list of str.
+
+    Raises:
+        InputError: there is none, or it is no WordPiece vocabulary.
+    """
+    path = folder / _RUST_FILE
+    if (folder / _VOCABULARY_FILE).is_file() or not path.is_file():
+        return read_vocabulary(folder / _VOCABULARY_FILE)
+    content = _read_object(path)
+    model = content.get("model")
+    ids = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(ids, dict) or model.get("type") != "WordPiece":
+        raise InputError(f"{path}: expected a WordPiece model with its vocabulary.")
+    added = [entry.get("content") for entry in content.get("added_tokens") or ()]
+    strangers = [token for token in added if token not in ids]
+    if strangers:
+        raise InputError(f"{path}: expected no tokens beside the model's, found {strangers[0]!r}.")
+    tokens = sorted(ids, key=lambda token: str(ids[token]).zfill(10))
+    if [ids[token] for token in tokens] != list(range(len(tokens))):
+        raise InputError(f"{path}: expected the ids 0 to {len(tokens) - 1}, each once.")
+    return check_vocabulary(tokens, str(path))
 
 
 def read(folder, tokens):
@@ -71,7 +113,7 @@ def write(folder, tokenizer):
         **_NAMES,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with files.write_whole(folder / VOCABULARY_FILE) as file:
+    with files.write_whole(folder / _VOCABULARY_FILE) as file:
         file.writelines(f"{token}\n" for token in tokenizer.vocabulary)
     with files.write_whole(folder / _CONFIG_FILE) as file:
         json.dump(config, file, indent=2)

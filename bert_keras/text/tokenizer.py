@@ -82,8 +82,9 @@ class BertTokenizer(tf.Module):
         """Reads the tokenizer of a pretrained model.
 
         Args:
-            reference: a folder in Hugging Face's layout (vocab.txt, tokenizer_config.json) or in
-                Google's (vocab.txt, bert_config.json), or `pkg://package/path`.
+            reference: a folder in Hugging Face's layout (vocab.txt or tokenizer.json, and
+                tokenizer_config.json) or in Google's (vocab.txt, bert_config.json), or
+                `pkg://package/path`.
             **changes: arguments of the constructor that take precedence over the folder's.
 
         Casing is tokenizer_config.json's `do_lower_case`. Where that is not given, as in Google's
@@ -95,7 +96,7 @@ class BertTokenizer(tf.Module):
             InputError: a file is missing or broken, or asks for what this tokenizer does not do.
         """
         folder = files.resolve(reference)
-        tokens = read_vocabulary(folder / settings.VOCABULARY_FILE)
+        tokens = settings.read_tokens(folder)
         return cls(tokens, **{**settings.read(folder, tokens), **changes})
 
     def save(self, folder):

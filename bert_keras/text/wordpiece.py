@@ -1,8 +1,8 @@
-"""WordPiece: the longest piece of the vocabulary at each character, for all characters at once.
+"""WordPiece: words into the longest pieces of a vocabulary, all words at once.
 
 The vocabulary is a trie laid out in a double array (Aoe, 1989): the child of `node` by `symbol`
-is slot `base[node] + symbol`, if `check` of that slot says `node`. All characters of a batch walk
-down it in step, so that one step is two gathers however long the text.
+is slot `base[node] + symbol`, if `check` of that slot says `node`. All words of a batch walk down
+it in step, so that one step is a few gathers however long the text.
 
 A character has two symbols, one where it begins a word and one where it goes on ("##"). No piece
 has the first kind inside, so no walk leaves its word, and both kinds of pieces share one trie.
@@ -72,12 +72,24 @@ class Trie(tf.Module):
             ids: int32 [characters], the token's id where one begins.
             lengths: int32 [characters], its length in characters.
         """
-        lengths, ids = self._longest_matches(symbols, begins)
         word = tf.cumsum(tf.cast(begins, tf.int32)) - 1  # [characters]
         firsts = tf.cast(tf.where(begins)[:, 0], tf.int32)  # [words]
         word_lengths = tf.concat([firsts[1:], [tf.size(symbols)]], 0)[: tf.size(firsts)] - firsts
         too_long = word_lengths > MAX_WORD
-        marked = _chain(lengths, begins, tf.boolean_mask(firsts, ~too_long))
+
+        # Most words are one piece: only in the others is it looked for at every character.
+        symbols = tf.where(begins, symbols, symbols + self._shift)
+        whole = self._walk(symbols, firsts)  # [words]
+        is_cut = (tf.gather(self._best, whole)[:, 0] < word_lengths) & ~too_long
+        inside = tf.gather(is_cut, word) & ~begins  # [characters]
+        parts = self._walk(symbols, tf.cast(tf.where(inside)[:, 0], tf.int32))
+        nodes = tf.concat([whole, parts, [self._shift]], 0)
+        nth_part = tf.size(firsts) + tf.cumsum(tf.cast(inside, tf.int32)) - 1
+        which = tf.where(begins, word, tf.where(inside, nth_part, tf.size(nodes) - 1))
+        best = tf.gather(self._best, tf.gather(nodes, which))  # [characters, 2]
+        lengths, ids = best[:, 0], best[:, 1]
+
+        marked = _chain(lengths, begins, tf.boolean_mask(firsts, is_cut))
         stuck = tf.boolean_mask(word, marked & (lengths == 0))
         unknown = tf.tensor_scatter_nd_update(
             too_long, stuck[:, tf.newaxis], tf.ones_like(stuck, tf.bool)
@@ -89,30 +101,36 @@ class Trie(tf.Module):
             tf.where(unknown, tf.gather(word_lengths, word), lengths),
         )
 
-    def _longest_matches(self, symbols, begins):
-        """Returns length (0 if there is none) and id of the longest piece at each character."""
-        count = tf.size(symbols)
-        symbols = tf.where(begins, symbols, symbols + self._shift)
-        padded = tf.pad(symbols, [[0, self._depth]])
-        node = tf.where(tf.gather(self._check, symbols) == _ROOT, symbols, self._shift)
+    def _walk(self, symbols, places):
+        """Goes down the trie from some characters, in step.
 
-        def step(depth, node, deepest):
-            child = tf.gather(self._base, node) + padded[depth : depth + count]
+        Args:
+            symbols: int32 [characters].
+            places: int32 [places], characters.
+
+        Returns:
+            int32 [places], the deepest node reached, `_shift` where there is none.
+        """
+        symbols = tf.pad(symbols, [[0, self._depth]])
+        first = tf.gather(symbols, places)
+        node = tf.where(tf.gather(self._check, first) == _ROOT, first, self._shift)
+
+        def step(ahead, node, deepest):
+            child = tf.gather(self._base, node) + tf.gather(symbols, ahead)
             found = tf.gather(self._check, child) == node
             return (
-                depth + 1,
+                ahead + 1,
                 tf.where(found, child, self._shift),
                 tf.where(found, child, deepest),
             )
 
         _, _, deepest = tf.while_loop(
-            lambda depth, node, deepest: tf.reduce_any(node != self._shift),
+            lambda ahead, node, deepest: tf.reduce_any(node != self._shift),
             step,
-            (1, node, node),
+            (places + 1, node, node),
             maximum_iterations=self._depth - 1,
         )
-        best = tf.gather(self._best, deepest)  # [characters, 2]
-        return best[:, 0], best[:, 1]
+        return deepest
 
 
 def _chain(lengths, begins, firsts):

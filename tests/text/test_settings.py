@@ -80,3 +80,32 @@ def test_save_and_load(tmp_path):
     again = BertTokenizer.from_pretrained(tmp_path / "new" / "folder")
     assert again.vocabulary == tokens
     assert (again.lowercase, again.max_length, again.protect_special_tokens) == (False, 77, True)
+
+
+def rust(ids, kind="WordPiece", added=("[PAD]",)):
+    added = [{"id": ids.get(token, 99), "content": token} for token in added]
+    return {"added_tokens": added, "model": {"type": kind, "vocab": ids}}
+
+
+def test_tokenizer_json_stands_in_for_vocab_txt(tmp_path):
+    ids = {token: index for index, token in reversed(list(enumerate(CASED)))}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(rust(ids)))
+    tokenizer = BertTokenizer.from_pretrained(tmp_path)
+    assert tokenizer.vocabulary == CASED and not tokenizer.lowercase
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (rust({"a": 0}, kind="BPE"), "expected a WordPiece model"),
+        ({"model": None}, "expected a WordPiece model"),
+        (rust({"[PAD]": 0, "a": 2}), "expected the ids 0 to 1, each once"),
+        (rust({"[PAD]": 0, "a": "1"}), "expected the ids 0 to 1, each once"),
+        (rust({"[PAD]": 0}, added=("[NEW]",)), r"found '\[NEW\]'"),
+        (rust({"[PAD]": 0}), r"found no \[UNK\]"),
+    ],
+)
+def test_tokenizer_json_that_cannot_be_used(tmp_path, content, message):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        BertTokenizer.from_pretrained(tmp_path)
