@@ -39,6 +39,7 @@ setuptools.setup(
             "ruff>=0.8",
             "tensorflow-datasets>=4.9.10",
             "importlib_resources>=6.0",
+            "tensorflow-serving-api>=2.21,<2.22",
             "tokenizers>=0.20",
         ],
         "peers": ["torch>=2.6", "transformers>=5.0"],
