@@ -64,7 +64,10 @@ class Source:
             train, others = take_per_class(train, self.rows_per_class, self.seed)
             dev = dev or _unseen(others, train)
         elif dev is None and self.dev_fraction:
-            train, others = hold_out(train, self.dev_fraction, self.seed)
+            try:
+                train, others = hold_out(train, self.dev_fraction, self.seed)
+            except InputError as error:
+                raise InputError(f"--dev_fraction: {error}") from None
             dev = _unseen(others, train)
         return train, dev
 

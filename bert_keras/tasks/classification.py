@@ -63,6 +63,11 @@ class Classification(Task):
     def restore(self, folder):
         self._take_tokenizer(folder)
         config = read_json(folder / "config.json")
+        if config["problem_type"] != _PROBLEM_TYPES[self.kind]:
+            raise InputError(
+                f"{folder}: expected a model for the kind {self.kind!r}, found one for "
+                f"{config['problem_type']}."
+            )
         self._takes_pairs = config["takes_pairs"]
         if self.kind != "number":
             names = config["id2label"]
@@ -232,6 +237,9 @@ class Classification(Task):
             )
 
     def _encode(self, rows):
+        if (rows.pairs is not None) != self._takes_pairs:
+            expected = "two texts a row" if self._takes_pairs else "one text a row"
+            raise InputError(f"{rows.places[0]}: expected {expected}, as trained on.")
         encoded = encode(self.tokenizer, rows.texts, rows.pairs, self._max_length)
         if encoded.truncated:
             _log.info(

@@ -57,6 +57,12 @@ def test_nothing_is_held_out_on_request(train_file):
     assert len(train) == 40 and dev is None and source.dev() is None
 
 
+def test_too_few_rows_to_hold_any_out(tmp_path):
+    path = write(tmp_path / "train.tsv", ["text\tlabel", "a\tx", "b\ty"])
+    with pytest.raises(InputError, match=r"--dev_fraction: 0\.1 of 2 rows leaves none"):
+        Source(train_file=path).train_and_dev()
+
+
 def test_few_rows_a_class(train_file, dev_file):
     source = Source(train_file=train_file, rows_per_class=3)
     train, dev = source.train_and_dev()

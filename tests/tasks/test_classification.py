@@ -209,6 +209,13 @@ def test_predictions_are_the_same_rows_in_order(make_task, tmp_path):
     assert [line[2] for line in lines] == [task.labels[i] for i in shares.argmax(axis=1)]
 
 
+def test_one_text_is_not_two(unencoded, make_task):
+    task = make_task(NUMBERS, columns=pairs("score"), kind="number")
+    task._source = make_task(REVIEWS, predict=["text", "soup"], prepare=False)._source
+    with pytest.raises(InputError, match=r"predict\.tsv:2: expected two texts a row"):
+        task.prediction_set()
+
+
 def test_predicted_numbers(unencoded, make_task, tmp_path):
     predict = ["sentence1\tsentence2", "a\tb", "c\td"]
     task = make_task(NUMBERS, columns=pairs("score"), kind="number", predict=predict)
@@ -233,6 +240,10 @@ def test_a_kept_run_is_taken_up(make_task, tmp_path, tiny_checkpoint):
     inputs = again.tokenizer(["good soup", "bad"])
     np.testing.assert_array_equal(again.build_model(folder, "float32")(inputs), model(inputs))
     assert len(again.evaluation_set()) == 10
+
+    other = make_task(SEVERAL, kind="multi", prepare=False)
+    with pytest.raises(InputError, match="'multi', found one for single_label_classification"):
+        other.restore(folder)
 
 
 @pytest.mark.parametrize(("task_name", "metric"), [("MRPC", "f1"), ("CoLA", "matthews")])
