@@ -8,6 +8,7 @@ import tensorflow as tf
 from bert_keras import files
 from bert_keras.errors import InputError
 from bert_keras.text import settings
+from bert_keras.text.framing import frame
 from bert_keras.text.normalizer import Normalizer
 from bert_keras.text.vocabulary import (
     CLS,
@@ -170,7 +171,7 @@ class BertTokenizer(tf.Module):
                 )
             second = self._tokenize(pairs)
         with tf.device("cpu"):
-            return self._frame(first, second, max_length - specials)
+            return frame(first, second, max_length - specials, self.cls_id, self.sep_id)
 
     def __call__(self, texts, pairs=None, max_length=None):
         """Makes the encoder's inputs, one example a row, padded to the longest of the batch.
@@ -260,43 +261,6 @@ class BertTokenizer(tf.Module):
         starts = tf.repeat(codes.row_splits[:-1], splits[1:] - splits[:-1])  # [tokens]
         columns = [tf.cast(tf.gather(ids, tokens), tf.int64), first - starts, last - starts + 1]
         return _in_rows(tf.cast(tf.stack(columns, 1), tf.int32), splits)
-
-    def _frame(self, first, second, room):
-        """Cuts to `room` tokens and puts [CLS] and [SEP] around."""
-        first_lengths = first.row_lengths()
-        zeros = tf.zeros_like(first_lengths)
-        # All that can be in a row, one after the other. A row is some ranges of it.
-        pool = [[self.cls_id, self.sep_id], first.values]
-        second_begin = 2 + tf.size(first.values, tf.int64)
-        if second is None:
-            kept = tf.minimum(first_lengths, room)
-            cut = first_lengths - kept
-            begins = [zeros, first.row_splits[:-1] + 2, zeros + 1]
-            sizes = [zeros + 1, kept, zeros + 1]
-        else:
-            # Popping from the longer one ends at these lengths; of an odd room, the first has more.
-            second_lengths = second.row_lengths()
-            kept = tf.minimum(first_lengths, tf.maximum(room - second_lengths, room - room // 2))
-            second_kept = tf.minimum(second_lengths, tf.maximum(room - first_lengths, room // 2))
-            cut = first_lengths + second_lengths - kept - second_kept
-            pool += [second.values, [self.sep_id]]
-            second_end = second_begin + tf.size(second.values, tf.int64)
-            begins = [
-                zeros,
-                first.row_splits[:-1] + 2,
-                zeros + 1,
-                second.row_splits[:-1] + second_begin,
-                zeros + second_end,
-            ]
-            sizes = [zeros + 1, kept, zeros + 1, second_kept, zeros + 1]
-        begins, sizes = (tf.reshape(tf.stack(part, 1), [-1]) for part in (begins, sizes))
-        where = tf.ragged.range(begins, begins + sizes)  # [batch * parts, (tokens)]
-        splits = where.row_splits[:: 3 if second is None else 5]
-        return {
-            "token_ids": _in_rows(tf.gather(tf.concat(pool, 0), where.values), splits),
-            "segment_ids": _in_rows(tf.cast(where.values >= second_begin, tf.int32), splits),
-            "truncated": tf.cast(cut, tf.int32),
-        }
 
 
 def _batch_of(strings):
