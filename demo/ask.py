@@ -1,6 +1,6 @@
 """Asks an exported classifier about headlines, as a server would: with TensorFlow and nothing else.
 
-    python demo/ask.py runs/demo/export/1 "Your own headline"
+python demo/ask.py runs/demo/export/1 "Your own headline"
 """
 
 import sys
