@@ -3,15 +3,15 @@ PYTHON ?= python3.11
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/python demo/news.py runs/bbc_news
 	$(VENV)/bin/python run_classifier.py --flagfile=demo/bbc_news.flags --do_export --output_dir=$(RUN)
 	@printf '\nThe SavedModel, asked with TensorFlow alone:\n'
-	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python demo/ask.py $(RUN)/export/1 2>/dev/null
-	@printf '\nThe run:          $(RUN)\n'
-	@printf 'Watch it:         $(VENV)/bin/tensorboard --logdir $(RUN)\n'
+	@$(VENV)/bin/python demo/ask.py $(RUN)/export 2>$(RUN)/ask.log || { cat $(RUN)/ask.log; exit 1; }
+	@printf '\nThe run:           $(RUN)\n'
+	@printf 'Watch it:          $(VENV)/bin/tensorboard --logdir $(RUN)\n'
 	@printf 'Look at the model: $(VENV)/bin/saved_model_cli show --dir $(RUN)/export/1 --all\n'
 
 test: $(VENV)/test
@@ -20,7 +20,7 @@ test: $(VENV)/test
 	$(VENV)/bin/python -m pytest
 
 clean:
-	rm -rf $(VENV) $(RUN)
+	rm -rf $(VENV) $(RUN) runs/bbc_news
 
 $(VENV)/base: setup.py
 	$(PYTHON) -m venv $(VENV)

@@ -1,8 +1,9 @@
 """Asks an exported classifier about headlines, as a server would: with TensorFlow and nothing else.
 
-python demo/ask.py runs/demo/export/1 "Your own headline"
+python demo/ask.py runs/demo/export "Your own headline"
 """
 
+import pathlib
 import sys
 
 import tensorflow as tf
@@ -17,7 +18,8 @@ HEADLINES = [
 
 
 def main(export, *headlines):
-    served = tf.saved_model.load(export).signatures["serving_default"]
+    newest = max(pathlib.Path(export).glob("[0-9]*"), key=lambda version: int(version.name))
+    served = tf.saved_model.load(str(newest)).signatures["serving_default"]
     headlines = headlines or HEADLINES
     answers = served(text=tf.constant(headlines))
     for headline, label, score in zip(

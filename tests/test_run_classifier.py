@@ -211,13 +211,15 @@ def call_badly(tiny_checkpoint, tmp_path, monkeypatch):
         ("text\tlabel\n", "train.tsv: expected rows, found a header alone."),
         (
             tsv("text\tkind", "soup\tgood"),
-            "train.tsv:1: the column 'label' is not in the first line, 'text', 'kind'; if that "
-            "line is a row and not a header, give the columns by number, from 0.",
+            "train.tsv:1: the column 'label' is not in the first line, 'text', 'kind': name yours "
+            "with --text_column, --pair_column and --label_column, or, if that line is a row "
+            "and not a header, give the columns by number, from 0.",
         ),
         (
             tsv(*ROWS[1:]),
-            "train.tsv:1: the column 'text' is not in the first line, 'soup', 'good'; if that line "
-            "is a row and not a header, give the columns by number, from 0.",
+            "train.tsv:1: the column 'text' is not in the first line, 'soup', 'good': name yours "
+            "with --text_column, --pair_column and --label_column, or, if that line is a row "
+            "and not a header, give the columns by number, from 0.",
         ),
         (tsv(*ROWS).replace("lamp", "la\0mp"), "train.tsv:4: expected text, found a NUL byte."),
         (
@@ -359,8 +361,9 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
         ),
         (
             ["--do_predict", "--predict_file=dev.tsv", "--text_column=words"],
-            "train.tsv:1: the column 'words' is not in the first line, 'text', 'label'; if that "
-            "line is a row and not a header, give the columns by number, from 0.",
+            "train.tsv:1: the column 'words' is not in the first line, 'text', 'label': name yours "
+            "with --text_column, --pair_column and --label_column, or, if that line is a row "
+            "and not a header, give the columns by number, from 0.",
         ),
         (
             ["--do_eval", "--dev_file=", "--dev_fraction=0"],

@@ -225,8 +225,9 @@ def _index(table, name):
         if table.header.count(name) != 1:
             often = "twice" if name in table.header else "not"
             raise InputError(
-                f"{file}:1: the column {name!r} is {often} in the first line, {first}; if that "
-                "line is a row and not a header, give the columns by number, from 0."
+                f"{file}:1: the column {name!r} is {often} in the first line, {first}: name yours "
+                "with --text_column, --pair_column and --label_column, or, if that line is a row "
+                "and not a header, give the columns by number, from 0."
             )
         return table.header.index(name)
     if not name.isdecimal() or int(name) >= len(table.records[0]):

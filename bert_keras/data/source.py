@@ -96,13 +96,20 @@ class Source:
 
 
 def _unseen(rows, train):
-    """Leaves out rows whose texts are trained on: they would make the scores too good."""
-    pairs = lambda rows: zip(rows.texts, rows.pairs or rows.texts, strict=True)  # noqa: E731
-    trained = set(pairs(train))
-    unseen = [index for index, texts in enumerate(pairs(rows)) if texts not in trained]
+    """Leaves out rows whose texts are trained on, which make scores too good, and repetitions."""
+    seen = set(_texts(train))
+    unseen = []
+    for index, texts in enumerate(_texts(rows)):
+        if texts not in seen:
+            unseen.append(index)
+            seen.add(texts)
     if len(unseen) < len(rows):
         _log.info(
-            "%d rows are not evaluated on: their texts are among the training rows too.",
+            "%d rows are not evaluated on: their texts are among the training rows, or come twice.",
             len(rows) - len(unseen),
         )
     return rows.select(unseen)
+
+
+def _texts(rows):
+    return zip(rows.texts, rows.pairs or rows.texts, strict=True)

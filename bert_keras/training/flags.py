@@ -8,6 +8,7 @@ import absl.logging
 from absl import app, flags
 
 from bert_keras.errors import InputError
+from bert_keras.files import resolve
 
 FLAGS = flags.FLAGS
 _HOME = "bert_keras.training.flags"
@@ -90,8 +91,13 @@ def open_run():
             f"{folder.path} was begun with other flags ({'; '.join(differences)}): take those, or "
             "name a new --output_dir."
         )
-    if not FLAGS.init_checkpoint:
-        raise InputError("Expected --init_checkpoint, a folder of weights to start from.")
+    if FLAGS.do_train:
+        if not FLAGS.init_checkpoint:
+            raise InputError("Expected --init_checkpoint, a folder of weights to start from.")
+        try:
+            resolve(FLAGS.init_checkpoint)
+        except InputError as error:
+            raise InputError(f"--init_checkpoint: {error}") from None
     return folder, {name: FLAGS[name].value for name in _declared() if name not in _OF_ONE_CALL}
 
 

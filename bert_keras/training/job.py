@@ -18,6 +18,7 @@ from bert_keras.training.loop import Schedule, Trainer
 _log = logging.getLogger(__name__)
 _WIDEST_CELL = 60
 _PRINTED_ROWS = 20
+_FEW_STEPS = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,12 @@ class Job:
         self._folder.begin(flags)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
         save = self._folder.checkpoints(training=trainer.variables, stopping=stopping.variables)
+        if trainer.total_steps < _FEW_STEPS:
+            _log.info(
+                "%d steps are few: smaller batches (--train_batch_size) or more passes "
+                "(--num_train_epochs) may learn more.",
+                trainer.total_steps,
+            )
         if trainer.step:
             _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
         answering = _Float32(model)

@@ -24,6 +24,7 @@ class Progress:
         self._every = _REDRAW_EVERY if self._redraws else _PLAIN_EVERY
         self._shown = self._start = time.monotonic()
         self._steps = self._examples = self._tokens = 0
+        self._shown_steps = -1
         self._note = ""
 
     def advance(self, examples, tokens, note=None):
@@ -42,8 +43,9 @@ class Progress:
             self._show()
 
     def close(self):
-        """Shows the last state and ends the line."""
-        self._show()
+        """Shows the last state, if it was not shown, and ends the line."""
+        if self._redraws or self._shown_steps != self._steps:
+            self._show()
         if self._redraws:
             print(file=sys.stderr)
 
@@ -52,7 +54,7 @@ class Progress:
         self._start += seconds
 
     def _show(self):
-        self._shown = time.monotonic()
+        self._shown, self._shown_steps = time.monotonic(), self._steps
         elapsed = max(self._shown - self._start, 1e-9)
         done = self._done + self._steps
         left = (self._total - done) * elapsed / max(self._steps, 1)
