@@ -382,10 +382,14 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
         (["--task_name=RTE"], "--task_name needs --data_dir, the folder of GLUE's tasks."),
         (["--output_dir="], "Expected --output_dir, the run's folder."),
         (["--init_checkpoint="], "Expected --init_checkpoint, a folder of weights to start from."),
-        (["--init_checkpoint=nowhere"], "nowhere: expected a folder, found nothing."),
+        (
+            ["--init_checkpoint=nowhere"],
+            "--init_checkpoint: nowhere: expected a folder, found nothing.",
+        ),
         (
             ["--init_checkpoint=pkg://no_such_package/model"],
-            "pkg://no_such_package/model: no Python package 'no_such_package' is installed.",
+            "--init_checkpoint: pkg://no_such_package/model: no Python package 'no_such_package' "
+            "is installed.",
         ),
         (
             ["--output_dir=checkpoint"],
@@ -421,7 +425,7 @@ def test_an_output_folder_below_a_file(call_badly, tmp_path):
 
 def test_rows_to_predict_are_read_before_training(call_badly):
     found = call_badly("--do_predict", "--predict_file=new.tsv", new=tsv("words", "soup"))
-    assert found.startswith("new.tsv:1: the column 'text' is not in the first line, 'words'; ")
+    assert found.startswith("new.tsv:1: the column 'text' is not in the first line, 'words': ")
 
 
 def test_a_run_that_was_begun_with_other_flags(finished, samples):
@@ -439,7 +443,7 @@ def test_in_a_process_of_its_own(tmp_path):
     arguments = ["--do_train", f"--output_dir={tmp_path / 'run'}", "--init_checkpoint=nowhere"]
     shown = run(*arguments, "--train_file=none.tsv")
     assert (shown.returncode, shown.stdout) == (1, "")
-    assert shown.stderr == "nowhere: expected a folder, found nothing.\n"
+    assert shown.stderr == "--init_checkpoint: nowhere: expected a folder, found nothing.\n"
     assert list(tmp_path.iterdir()) == []
 
 
