@@ -69,8 +69,8 @@ def print_table(runs):
     found = collections.defaultdict(dict)
     for run in runs:
         found[run["task"]].setdefault(run["side"], {})[run["seed"]] = run
-    print("| task | metric | ours | transformers | difference | allowed | seconds, ours : theirs |")
-    print("|-|-|-|-|-|-|-|")
+    print("| task | metric | ours | transformers | difference | allowed |")
+    print("|-|-|-|-|-|-|")
     for task, sides in found.items():
         if len(sides) < 2:
             continue
@@ -78,15 +78,11 @@ def print_table(runs):
         error = math.hypot(_standard_error(ours), _standard_error(peer))
         allowed = max(0.5, 2 * error)
         means = statistics.mean(ours), statistics.mean(peer)
-        seconds = [
-            statistics.mean(run["seconds"] for run in sides[side].values())
-            for side in ("ours", "peer")
-        ]
         metric = next(iter(sides["ours"].values()))["metric"]
         print(
             f"| {task} | {metric} | {means[0]:.1f} ± {_standard_error(ours):.1f} ({len(ours)}) "
             f"| {means[1]:.1f} ± {_standard_error(peer):.1f} ({len(peer)}) "
-            f"| {means[0] - means[1]:+.1f} | -{allowed:.1f} | {seconds[0]:.0f} : {seconds[1]:.0f} |"
+            f"| {means[0] - means[1]:+.1f} | -{allowed:.1f} |"
         )
 
 
