@@ -26,7 +26,6 @@ setuptools.setup(
         "safetensors>=0.5",
         "scikit-learn>=1.4",  # scores
         "scipy>=1.11",  # correlations
-        "setuptools<81",  # tensorboard imports pkg_resources, which later ones lack
         "tensorboard>=2.21,<2.22",
         "tensorflow>=2.21,<2.22",
     ],
