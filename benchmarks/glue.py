@@ -6,8 +6,7 @@ r"""GLUE dev scores, ours beside transformers on PyTorch, from the same weights,
 
 Runs `run_classifier.py` and `peer_classifier.py` alternately, a process each, once a task and seed,
 both in bfloat16, and appends a line of JSON for each to --results; runs that stand there already
-are not made again. Prints the means and standard errors. On two cores, the four small tasks take
-about ten minutes a seed and side, and SST-2 as long again.
+are not made again. Prints the means and standard errors. A run takes minutes, all of them hours.
 """
 
 import collections

@@ -46,7 +46,7 @@ class AdamW(keras.optimizers.Optimizer):
     Loshchilov & Hutter 2017 (arXiv 1711.05101), algorithm 2. Unlike BERT's original optimizer it
     corrects the bias of the moments: without that, fine-tuning on few rows often fails (Mosbach et
     al. 2020, arXiv 2006.04884; Zhang et al. 2020, arXiv 2006.05987). Each weight is updated by one
-    fused TensorFlow kernel; Keras's own AdamW takes three times as long.
+    fused TensorFlow kernel, where Keras's own AdamW runs a dozen operations.
 
     Args:
         learning_rate: float or schedule.
