@@ -27,6 +27,10 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_enum("class_weights", "", ["", "balanced"], '"balanced": rare classes count as much.')
 
+flags.DEFINE_enum(
+    "pooling", None, ["cls", "mean"], "Head on [CLS] (default) or on the mean of the tokens."
+)
+
 
 def main():
     folder, run_flags = common.open_run()
@@ -47,7 +51,7 @@ def main():
         rows_per_class=FLAGS.train_rows_per_class,
         seed=FLAGS.seed,
     )
-    task = Classification(source, FLAGS.max_seq_length, FLAGS.class_weights)
+    task = Classification(source, FLAGS.max_seq_length, FLAGS.class_weights, FLAGS.pooling)
     common.run_job(task, folder, run_flags)
 
 

@@ -16,6 +16,9 @@ from bert_keras.files import write_whole
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 _FLOATS = ("F32", "F16", "BF16")
+# transformers' class for a model with these heads; for any other it is the encoder's, which leaves
+# heads that it does not know unread, and says so.
+_ARCHITECTURES = {("classifier",): "BertForSequenceClassification"}
 
 
 class HuggingFaceCheckpoint:
@@ -98,21 +101,20 @@ def write_huggingface(model, folder, labels=None, extra=None):
     config = model.config
     if config.position_embedding_type == "sinusoidal":
         raise InputError(f"{folder}: Hugging Face's BERT has no sinusoidal positions.")
-    num_classes = getattr(model, "num_classes", None)
-    architecture = "BertModel" if num_classes is None else "BertForSequenceClassification"
-    if labels is None and num_classes is not None:
-        labels = [f"LABEL_{index}" for index in range(num_classes)]
+    architecture = _ARCHITECTURES.get(tuple(model.heads), "BertModel")
+    if labels is None and hasattr(model, "num_classes"):
+        labels = [f"LABEL_{index}" for index in range(model.num_classes)]
     values = config.to_dict() | {"model_type": "bert", "architectures": [architecture]}
     if labels is not None:
         values["id2label"] = {str(index): label for index, label in enumerate(labels)}
         values["label2id"] = {label: index for index, label in enumerate(labels)}
 
     tensors = {}
-    for weight in mapping.weights(config, num_classes):
+    for weight in mapping.weights(config, model.heads):
         value = keras.ops.convert_to_numpy(mapping.variable(model, weight)).astype(np.float32)
         if "huggingface" in weight.transposed_in:
             value = np.ascontiguousarray(value.T)
-        prefix = "" if num_classes is None or weight.part in mapping.HEADS else "bert."
+        prefix = "bert." if model.heads and not weight.is_of_head else ""
         tensors[prefix + weight.huggingface] = value
 
     folder = pathlib.Path(folder)

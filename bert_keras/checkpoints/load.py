@@ -80,7 +80,7 @@ def load_weights(model, ref):
 
 def copy_weights(checkpoint, model):
     """Does what `load_weights` does, from an open checkpoint."""
-    found = check_shapes(checkpoint, model.config, getattr(model, "num_classes", None))
+    found = check_shapes(checkpoint, model.config, model.heads)
     loaded, newly_made = [], []
     for weight, name in found.items():
         if name is None:
@@ -95,13 +95,13 @@ def copy_weights(checkpoint, model):
     return LoadReport(str(checkpoint.place), tuple(loaded), tuple(left_over), tuple(newly_made))
 
 
-def check_shapes(checkpoint, config, num_classes=None):
+def check_shapes(checkpoint, config, heads=None):
     """Finds each variable's tensor, and whether it fits, before any memory is taken for it.
 
     Args:
         checkpoint: an open checkpoint.
         config: the `BertConfig` of the model that is to take the weights.
-        num_classes: width of the model's classifier, if it has one.
+        heads: those of the model; see `mapping.weights`.
 
     Returns:
         A dict of tensor name by `Weight`, None for those that are to be newly made.
@@ -110,7 +110,7 @@ def check_shapes(checkpoint, config, num_classes=None):
         InputError: a tensor is missing or has another shape.
     """
     found = {}
-    for weight in mapping.weights(config, num_classes):
+    for weight in mapping.weights(config, heads):
         names = weight.names_in(checkpoint.layout)
         name = next((name for name in names if name in checkpoint.shapes), None)
         if name is None and weight.part not in mapping.OPTIONAL:
@@ -131,19 +131,20 @@ def check_shapes(checkpoint, config, num_classes=None):
     return found
 
 
-def head_size(checkpoint):
+def classifier_size(checkpoint, head):
     """Finds how many classes the classifier in a checkpoint has.
 
     Args:
         checkpoint: an open checkpoint.
+        head: its name, "classifier" or "mean_classifier".
 
     Returns:
-        The number, or None where it holds no classifier.
+        The number, or None where it holds no such classifier.
     """
-    kernel, _ = mapping.classifier(checkpoint.config, 0)
-    for name in kernel.names_in(checkpoint.layout):
-        shape = checkpoint.shapes.get(name, ())  # [classes, hidden] in either layout
-        if len(shape) == 2 and shape[0] > 0:
+    _, bias = mapping.head_weights(checkpoint.config, {head: {"num_classes": 0}})
+    for name in bias.names_in(checkpoint.layout):
+        shape = checkpoint.shapes.get(name, ())
+        if len(shape) == 1 and shape[0] > 0:
             return shape[0]
     return None
 

@@ -135,9 +135,18 @@ _CLASSIFIER = (
     ),
     ("classifier/bias", "classifier.bias", "output_bias", ("num_classes",), _AS_OURS),
 )
+_MEAN_CLASSIFIER = _dense(
+    "mean_classifier", "mean_classifier", "mean_classifier", "hidden_size", "num_classes"
+)
 
-HEADS = ("classifier",)  # they sit beside the encoder, not inside
-OPTIONAL = ("pooler", *HEADS)  # made anew where a file does not hold them
+# What a model may have beside the encoder: the name of the layer, and its variables. A classifier
+# on the mean of the tokens has a name that no other library knows, so that none takes it for one
+# on the pooler's output.
+_HEADS = {
+    "classifier": _CLASSIFIER,
+    "mean_classifier": _MEAN_CLASSIFIER,
+}
+OPTIONAL = ("pooler", *_HEADS)  # made anew where a file does not hold them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +172,11 @@ class Weight:
         """The layer that it belongs to: "embeddings", "layer_0", "pooler", "classifier"."""
         return self.ours.split("/")[0]
 
+    @property
+    def is_of_head(self):
+        """Whether it belongs to a head rather than to the encoder."""
+        return self.part in _HEADS
+
     def shape_in(self, layout):
         """Returns the shape that it has in a layout, "huggingface" or "google"."""
         return self.shape[::-1] if layout in self.transposed_in else self.shape
@@ -176,17 +190,18 @@ class Weight:
         if "LayerNorm" in self.huggingface:
             weight, bias = ".weight", ".bias"
             names.append(self.huggingface.replace(weight, ".gamma").replace(bias, ".beta"))
-        if self.part not in HEADS:
+        if not self.is_of_head:
             names += [f"bert.{name}" for name in names]
         return tuple(names)
 
 
-def weights(config, num_classes=None):
+def weights(config, heads=None):
     """Lists the variables of a model, lazily: a lying config may claim a billion layers.
 
     Args:
         config: a `BertConfig`.
-        num_classes: width of a classifier's head, if it has one.
+        heads: what the model has beside an encoder: by the head's name, a dict of the sizes that
+            are not the config's, such as `{"classifier": {"num_classes": 3}}`.
 
     Yields:
         A `Weight` for each variable, in the order of the model.
@@ -197,13 +212,13 @@ def weights(config, num_classes=None):
     for layer in range(config.num_hidden_layers):
         yield from _rows(_LAYER, sizes, layer)
     yield from _rows(_POOLER, sizes)
-    if num_classes is not None:
-        yield from classifier(config, num_classes)
+    yield from head_weights(config, heads or {})
 
 
-def classifier(config, num_classes):
-    """Yields the `Weight`s of a classifier's head, kernel and bias."""
-    yield from _rows(_CLASSIFIER, config.to_dict() | {"num_classes": num_classes})
+def head_weights(config, heads):
+    """Yields the `Weight`s of heads alone; the arguments are those of `weights`."""
+    for name, more in heads.items():
+        yield from _rows(_HEADS[name], config.to_dict() | more)
 
 
 def _rows(table, sizes, layer=""):
@@ -221,14 +236,14 @@ def variable(model, weight):
     """Finds a weight's variable in a model.
 
     Args:
-        model: a `BertEncoder`, or a model that has one as `encoder`.
+        model: a `BertEncoder`, or a model that has one as `encoder` and heads beside it.
         weight: a `Weight`.
 
     Returns:
         The Keras variable.
     """
     layer, *parts = weight.ours.split("/")
-    owner = model if weight.part in HEADS else getattr(model, "encoder", model)
+    owner = model if weight.is_of_head else getattr(model, "encoder", model)
     found = owner.get_layer(layer)
     for part in parts:
         found = getattr(found, part)

@@ -3,14 +3,15 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.example_starts import example_starts
+
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Pooler(keras.layers.Layer):
     """tanh(W x + b) of the first token, [CLS], of every example.
 
     Devlin et al. 2018 (arXiv 1810.04805), section 3.1 (the vector C), with the dense layer that
-    the published weights carry. A row may hold several examples: one starts wherever
-    `example_ids` is above 0 and differs from its left neighbour.
+    the published weights carry.
 
     Args:
         initializer_range: standard deviation of the truncated normal that fills the kernel.
@@ -44,9 +45,7 @@ class Pooler(keras.layers.Layer):
         Returns:
             [examples, hidden], row by row and from left to right within a row.
         """
-        left = ops.pad(example_ids[:, :-1], ((0, 0), (1, 0)))  # [batch, length]
-        starts = ops.logical_and(example_ids > 0, ops.not_equal(example_ids, left))
-        (places,) = ops.nonzero(ops.reshape(starts, (-1,)))  # [examples]
+        (places,) = ops.nonzero(example_starts(example_ids))  # [examples]
         tokens = ops.reshape(sequence_output, (-1, sequence_output.shape[-1]))
         return self.dense(ops.take(tokens, places, axis=0))  # [examples, hidden]
 

@@ -5,14 +5,21 @@ import keras
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.layers.dropout import Dropout
+from bert_keras.layers.mean_pooling import MeanPooling
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
+
+# How an example becomes one vector, and what the linear layer on it is called.
+POOLINGS = {"cls": "classifier", "mean": "mean_classifier"}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertClassifier(keras.Model):
-    """A linear layer on the pooled vector of each example.
+    """A linear layer on one vector for each example.
 
-    Devlin et al. 2018 (arXiv 1810.04805), section 4.1: logits = C Wᵀ + b, with dropout on C.
+    Devlin et al. 2018 (arXiv 1810.04805), section 4.1: logits = C Wᵀ + b, with dropout on C. The
+    vector C is the pooler's, from [CLS], or the mean of the example's tokens; the latter learns
+    from fewer examples where the weights were tuned for sentence similarity, because such a tuning
+    leaves the pooler out.
     Inputs are the encoder's (see `BertEncoder`); the output is float32 [examples, num_classes]
     under every dtype policy, because a softmax and its loss follow.
 
@@ -24,6 +31,7 @@ class BertClassifier(keras.Model):
         num_classes: how many logits; 1 for regression.
         dropout: share of the pooled vector dropped in training; the config's
             `hidden_dropout_prob` unless given.
+        pooling: "cls" or "mean".
         dtype: a Keras dtype policy, such as "mixed_bfloat16"; Keras's global one unless given.
         name: the model's name.
         **kwargs: `trainable`.
@@ -35,9 +43,18 @@ class BertClassifier(keras.Model):
     """
 
     def __init__(
-        self, config, num_classes, dropout=None, dtype=None, name="bert_classifier", **kwargs
+        self,
+        config,
+        num_classes,
+        dropout=None,
+        pooling="cls",
+        dtype=None,
+        name="bert_classifier",
+        **kwargs,
     ):
         # Layers.
+        if pooling not in POOLINGS:
+            raise InputError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}.")
         if dropout is None:
             dropout = config.hidden_dropout_prob
         encoder = BertEncoder(config, dtype=dtype, name="encoder")
@@ -47,22 +64,34 @@ class BertClassifier(keras.Model):
             num_classes,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=config.initializer_range),
             dtype="float32",
-            name="classifier",
+            name=POOLINGS[pooling],
         )
 
         # The graph.
         inputs = encoder_inputs()
-        pooled = encoder(inputs)["pooled_output"]  # [examples, hidden]
+        encoded = encoder(inputs)
+        if pooling == "mean":
+            encoder.get_layer("pooler").trainable = False  # it takes no part
+            average = MeanPooling(dtype=policy, name="mean_pooling")
+            pooled = average(encoded["sequence_output"], inputs["example_ids"])
+        else:
+            pooled = encoded["pooled_output"]  # [examples, hidden]
         logits = classifier(drop(pooled))  # [examples, num_classes]
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
         self.dtype_policy = policy
         self.config = config
         self.num_classes = num_classes
         self.dropout = dropout
+        self.pooling = pooling
         self.encoder = encoder
 
+    @property
+    def heads(self):
+        """What the model has beside an encoder, as `checkpoints.mapping.weights` wants it."""
+        return {POOLINGS[self.pooling]: {"num_classes": self.num_classes}}
+
     @classmethod
-    def from_pretrained(cls, ref, num_classes=None, dropout=None, dtype=None):
+    def from_pretrained(cls, ref, num_classes=None, dropout=None, pooling=None, dtype=None):
         """Makes a classifier on a checkpoint's weights.
 
         What was loaded, what was left over and what was newly made is printed on stderr: from a
@@ -73,19 +102,28 @@ class BertClassifier(keras.Model):
                 model.safetensors) or Google's (bert_config.json, bert_model.ckpt.*).
             num_classes: how many logits; that of the checkpoint's own head unless given.
             dropout: see the class.
+            pooling: see the class; that of the checkpoint's own head unless given, or else "cls".
             dtype: a Keras dtype policy.
 
         Returns:
             A `BertClassifier`.
 
         Raises:
-            InputError: the folder's files cannot be used, the head there has another number of
-                classes, or there is none and no number was given.
+            InputError: the folder's files cannot be used, the head there is on another pooling or
+                has another number of classes, or there is none and no number was given.
         """
         from bert_keras.checkpoints import load
 
         with load.open_checkpoint(ref) as checkpoint:
-            found = load.head_size(checkpoint)
+            sizes = {p: load.classifier_size(checkpoint, head) for p, head in POOLINGS.items()}
+            own = next((p for p, size in sizes.items() if size), None)
+            if own and pooling not in (None, own):
+                raise InputError(
+                    f"{checkpoint.place}: its classifier is on the pooling {own!r} and {pooling!r} "
+                    "was asked for."
+                )
+            pooling = pooling or own or "cls"
+            found = sizes.get(own)
             if num_classes is None and found is None:
                 raise InputError(
                     f"{checkpoint.place}: holds no classifier, so num_classes must be given."
@@ -97,8 +135,9 @@ class BertClassifier(keras.Model):
                     "call load_weights on its encoder."
                 )
             num_classes = found if num_classes is None else num_classes
-            load.check_shapes(checkpoint, checkpoint.config, num_classes)
-            model = cls(checkpoint.config, num_classes, dropout=dropout, dtype=dtype)
+            heads = {POOLINGS[pooling]: {"num_classes": num_classes}}
+            load.check_shapes(checkpoint, checkpoint.config, heads)
+            model = cls(checkpoint.config, num_classes, dropout, pooling, dtype)
             load.announce(load.copy_weights(checkpoint, model))
         return model
 
@@ -107,6 +146,7 @@ class BertClassifier(keras.Model):
             "config": self.config.to_dict(),
             "num_classes": self.num_classes,
             "dropout": self.dropout,
+            "pooling": self.pooling,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,

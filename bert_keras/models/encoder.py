@@ -99,6 +99,11 @@ class BertEncoder(keras.Model):
         self.dtype_policy = policy
         self.config = config
 
+    @property
+    def heads(self):
+        """What the model has beside an encoder, as `checkpoints.mapping.weights` wants it."""
+        return {}
+
     @classmethod
     def from_pretrained(cls, ref, dtype=None):
         """Makes the encoder of a checkpoint, with its weights.

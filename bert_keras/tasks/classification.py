@@ -33,12 +33,13 @@ class Classification(Task):
         max_length: tokens that an example may have, special tokens included; longer ones are cut.
         class_weights: "balanced" weighs each class by the inverse of its share of the training
             rows, so that rare ones count as much; None weighs all rows alike.
+        pooling: "cls" or "mean", see `BertClassifier`; None takes that of the weights' own head.
 
     Raises:
         InputError: there are no classes to weigh.
     """
 
-    def __init__(self, source, max_length=128, class_weights=None):
+    def __init__(self, source, max_length=128, class_weights=None, pooling=None):
         if class_weights and source.kind != "class":
             raise InputError(
                 f"--class_weights: expected one label a text, found the kind {source.kind!r}."
@@ -46,6 +47,7 @@ class Classification(Task):
         self._source = source
         self._max_length = max_length
         self._class_weights = class_weights
+        self._pooling = pooling
         self.kind = source.kind
         self.metric = source.metric or _DEFAULT_METRICS[source.kind]
         self.labels = []
@@ -77,7 +79,10 @@ class Classification(Task):
         from bert_keras.models.classifier import BertClassifier
 
         return BertClassifier.from_pretrained(
-            reference, num_classes=max(1, len(self.labels)), dtype=dtype
+            reference,
+            num_classes=max(1, len(self.labels)),
+            pooling=self._pooling,
+            dtype=dtype,
         )
 
     def save(self, model, folder):

@@ -41,11 +41,14 @@ def write(folder, arrays):
         )
 
 
-def random_arrays(num_classes=None):
+CLASSIFIER = {"classifier": {"num_classes": 3}}
+
+
+def random_arrays(heads=None):
     random = np.random.default_rng(1)
     return {
         weight.google: random.normal(size=weight.shape_in("google")).astype("float32")
-        for weight in mapping.weights(BertConfig.from_dict(VALUES), num_classes)
+        for weight in mapping.weights(BertConfig.from_dict(VALUES), heads)
     }
 
 
@@ -57,7 +60,7 @@ def folder(tmp_path):
 
 def test_the_names_are_googles(folder):
     """A few, spelt out from google-research/bert's modeling.py and run_classifier.py."""
-    names = random_arrays(3)
+    names = random_arrays(CLASSIFIER)
     for name, shape in {
         "bert/embeddings/word_embeddings": (20, 8),
         "bert/embeddings/position_embeddings": (12, 8),
@@ -77,10 +80,10 @@ def test_the_names_are_googles(folder):
 
 
 def test_each_variable_takes_its_values(folder):
-    arrays = random_arrays(3)
+    arrays = random_arrays(CLASSIFIER)
     write(folder, arrays)
     model = BertClassifier.from_pretrained(folder)
-    for weight in mapping.weights(model.config, 3):
+    for weight in mapping.weights(model.config, CLASSIFIER):
         found = keras.ops.convert_to_numpy(mapping.variable(model, weight))
         expected = arrays[weight.google]
         np.testing.assert_array_equal(

@@ -17,10 +17,12 @@ CONFIG = {
 
 
 @pytest.mark.parametrize("positions", ["absolute", "sinusoidal"])
-def test_every_variable_is_in_the_table_once_with_its_shape(positions):
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_every_variable_is_in_the_table_once_with_its_shape(positions, pooling):
     config = BertConfig(**CONFIG, position_embedding_type=positions)
-    model = BertClassifier(config, 5)
-    weights = list(mapping.weights(config, 5))
+    model = BertClassifier(config, 5, pooling=pooling)
+    model.trainable = model.encoder.get_layer("pooler").trainable = True
+    weights = list(mapping.weights(config, model.heads))
     found = [mapping.variable(model, weight) for weight in weights]
     assert sorted(map(id, found)) == sorted(map(id, model.trainable_variables))
     assert [variable.path for variable in found] == [weight.ours for weight in weights]
@@ -28,7 +30,7 @@ def test_every_variable_is_in_the_table_once_with_its_shape(positions):
 
 
 def test_names_are_told_apart():
-    weights = list(mapping.weights(BertConfig(**CONFIG), 5))
+    weights = list(mapping.weights(BertConfig(**CONFIG), {"classifier": {"num_classes": 5}}))
     for layout in ("huggingface", "google"):
         names = [name for weight in weights for name in weight.names_in(layout)]
         assert len(set(names)) == len(names)

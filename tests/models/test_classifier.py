@@ -90,8 +90,9 @@ def test_compile_and_fit_learn_with_sparse_labels():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_keras_file_round_trip(tmp_path, dtype):
-    model = BertClassifier(SMALL, 4, dropout=0.3, dtype=dtype)
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_keras_file_round_trip(tmp_path, dtype, pooling):
+    model = BertClassifier(SMALL, 4, dropout=0.3, pooling=pooling, dtype=dtype)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert type(again) is BertClassifier and type(again.encoder) is BertEncoder
@@ -143,3 +144,31 @@ def test_labels_and_extra_entries_reach_the_config(tmp_path):
     assert config["problem_type"] == "single_label_classification"
     assert config["architectures"] == ["BertForSequenceClassification"]
     assert BertConfig.from_file(tmp_path / "new/config.json") == SMALL
+
+
+def test_the_head_may_be_on_the_mean_of_the_tokens():
+    inputs = some_inputs(2) | {"example_ids": np.array([[1, 1, 2, 2, 2, 0], [1] * 6], "int32")}
+    model = BertClassifier(SMALL, 3, pooling="mean")
+    vectors = numbers(model.encoder(inputs)["sequence_output"])
+    means = np.stack([vectors[0, :2].mean(0), vectors[0, 2:5].mean(0), vectors[1].mean(0)])
+    kernel, bias = (numbers(weight) for weight in model.get_layer("mean_classifier").weights)
+    np.testing.assert_allclose(numbers(model(inputs)), means @ kernel + bias, atol=1e-5)
+    assert not any("pooler" in weight.path for weight in model.trainable_variables)
+    with pytest.raises(InputError, match="pooling is 'max', expected one of cls, mean"):
+        BertClassifier(SMALL, 3, pooling="max")
+
+
+def test_a_head_on_the_mean_is_not_taken_for_one_on_cls(tmp_path):
+    model = BertClassifier(SMALL, 3, pooling="mean")
+    write_huggingface(model, tmp_path)
+    again = BertClassifier.from_pretrained(tmp_path)
+    assert again.pooling == "mean"
+    np.testing.assert_array_equal(numbers(again(some_inputs(2))), numbers(model(some_inputs(2))))
+    with pytest.raises(InputError, match="is on the pooling 'mean' and 'cls' was asked for"):
+        BertClassifier.from_pretrained(tmp_path, pooling="cls")
+    # No library that knows one kind of head alone finds it here.
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == ["BertModel"]
+    report = load_weights(BertClassifier(SMALL, 3), tmp_path)
+    assert report.newly_made == ("classifier/kernel", "classifier/bias")
+    assert report.left_over == ("mean_classifier.bias", "mean_classifier.weight")
