@@ -7,7 +7,7 @@ row computes exactly what its examples would compute alone.
 import tensorflow as tf
 
 
-def pack(token_ids, segment_ids, row_length=None):
+def pack(token_ids, segment_ids, row_length=None, others=None):
     """Packs examples into as few rows as first-fit decreasing finds.
 
     First-fit decreasing (Johnson, 1973): the longest example first, each into the first row with
@@ -17,11 +17,12 @@ def pack(token_ids, segment_ids, row_length=None):
         token_ids: ragged int32 [examples, (tokens)], none longer than `row_length`.
         segment_ids: the same shape.
         row_length: tokens a row; None takes the longest example's.
+        others: dict of what else there is to say of each token, by name, each of the same shape.
 
     Returns:
         inputs: the encoder's inputs, a dict of int32 [rows, row_length]: `token_ids`,
             `segment_ids`, `position_ids` (from 0 in each example) and `example_ids` (1, 2, ... in
-            each row, 0 for padding).
+            each row, 0 for padding), and the others by their names, 0 for padding.
         order: int32 [examples]; the model's n-th answer belongs to example `order[n]`, for models
             answer in the order in which examples stand in the rows.
     """
@@ -42,13 +43,18 @@ def pack(token_ids, segment_ids, row_length=None):
         tf.gather(token_ids.row_starts(), example), tf.int32
     )
     place = tf.gather(starts, example) + position  # [tokens]
-    columns = tf.stack(
-        [token_ids.values, segment_ids.values, position, tf.gather(number, example)], axis=1
-    )  # [tokens, 4]
-    table = tf.scatter_nd(place[:, tf.newaxis], columns, [rows * row_length, 4])
-    table = tf.reshape(tf.transpose(table), [4, -1, row_length])  # [4, rows, row_length]
-    names = ("token_ids", "segment_ids", "position_ids", "example_ids")
-    return dict(zip(names, tf.unstack(table, num=4), strict=True)), order
+    columns = {
+        "token_ids": token_ids.values,
+        "segment_ids": segment_ids.values,
+        "position_ids": position,
+        "example_ids": tf.gather(number, example),
+        **{name: other.values for name, other in (others or {}).items()},
+    }  # [tokens] each
+    count = len(columns)
+    table = tf.stack([*columns.values()], axis=1)  # [tokens, columns]
+    table = tf.scatter_nd(place[:, tf.newaxis], table, [rows * row_length, count])
+    table = tf.reshape(tf.transpose(table), [count, -1, row_length])  # [columns, rows, row_length]
+    return dict(zip(columns, tf.unstack(table, num=count), strict=True)), order
 
 
 def _first_fit_decreasing(lengths, row_length):
