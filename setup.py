@@ -30,12 +30,14 @@ setuptools.setup(
         "tensorflow>=2.21,<2.22",
     ],
     extras_require={
+        "pretraining": ["sentencex>=1.0.32", "tokenizers>=0.20"],
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": [
             "hypothesis>=6.100",
             "pytest>=8.0",
             "ruff>=0.8",
+            "sentencex>=1.0.32",
             "tensorflow-datasets>=4.9.10",
             "importlib_resources>=6.0",
             "tensorflow-serving-api>=2.21,<2.22",

@@ -36,11 +36,7 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
         InputError: there is no such data set, split or feature, or the data is not here and there
             is no network to fetch it from.
     """
-    parts = _REFERENCE.fullmatch(reference)
-    if not parts:
-        raise InputError(f"{reference}: expected tfds:name[/config][:version][:split].")
-    builder = _prepared(reference, parts["name"])
-    split = parts["split"] or "train"
+    builder, name, split = open_catalogue(reference)
     features = builder.info.features
     columns = _pick(reference, features, columns, kind, labelled)
     wanted = [columns.text, columns.pair, columns.label if labelled else None]
@@ -56,11 +52,29 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
         records += [dict(zip(wanted, row, strict=True)) for row in zip(*columns_of_batch)]  # noqa: B905
     if not records:
         raise InputError(f"{reference}: expected rows, found none.")
-    places = [f"{PREFIX}{parts['name']}:{split}:{row}" for row in range(1, len(records) + 1)]
+    places = [f"{PREFIX}{name}:{split}:{row}" for row in range(1, len(records) + 1)]
     for record, place in zip(records, places, strict=True):
         for name in wanted:
             record[name] = _plain(features[name], record[name], f"{place}: the feature {name!r}")
     return Table(records, places, header=None, layout="jsonl"), columns
+
+
+def open_catalogue(reference):
+    """Finds a data set, downloading and preparing it if that was not done before.
+
+    Args:
+        reference: see `read_catalogue`.
+
+    Returns:
+        (its builder, its name with configuration and version, the name of the split).
+
+    Raises:
+        InputError: there is no such data set, or it is not here and cannot be fetched.
+    """
+    parts = _REFERENCE.fullmatch(reference)
+    if not parts:
+        raise InputError(f"{reference}: expected tfds:name[/config][:version][:split].")
+    return _prepared(reference, parts["name"]), parts["name"], parts["split"] or "train"
 
 
 def _prepared(reference, name):

@@ -44,7 +44,7 @@ def read_text(path):
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; {_what_is_in(path.parent)}.") from None
+        raise InputError(f"{path}: there is no such file; {what_is_in(path.parent)}.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from None
     nul = data.find(b"\0")
@@ -133,21 +133,36 @@ def read_json_lines(path):
     """
     records, places = [], []
     for number, line in enumerate(_lines(read_text(path)), 1):
-        place = f"{path}:{number}"
-        try:
-            record = json.loads(line, parse_constant=_no_constant)
-            if "\\u" in line:  # an escape can name half a surrogate pair, which is no text
-                json.dumps(record, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", error)
-            raise InputError(f"{place}: expected a JSON object: {reason}.") from None
-        if not isinstance(record, dict):
-            raise InputError(f"{place}: expected a JSON object, found {shorten(line)}.")
-        records.append(record)
-        places.append(place)
+        places.append(f"{path}:{number}")
+        records.append(parse_record(line, places[-1]))
     if not records:
         raise InputError(f"{path}: expected rows, found an empty file.")
     return Table(records, places, header=None, layout="jsonl")
+
+
+def parse_record(line, place):
+    """Reads a line of JSON lines.
+
+    Args:
+        line: a str.
+        place: what the message calls it.
+
+    Returns:
+        A dict.
+
+    Raises:
+        InputError: the line is not a JSON object.
+    """
+    try:
+        record = json.loads(line, parse_constant=_no_constant)
+        if "\\u" in line:  # an escape can name half a surrogate pair, which is no text
+            json.dumps(record, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", error)
+        raise InputError(f"{place}: expected a JSON object: {reason}.") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{place}: expected a JSON object, found {shorten(line)}.")
+    return record
 
 
 def shorten(value, limit=40):
@@ -184,7 +199,8 @@ def _no_constant(name):
     raise ValueError(f"{name} is not JSON")
 
 
-def _what_is_in(folder):
+def what_is_in(folder):
+    """A folder's first entries, as a message about a missing file lists them."""
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError:

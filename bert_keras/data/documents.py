@@ -1,0 +1,220 @@
+"""Files of running text to documents, in memory that does not grow with the file."""
+
+import codecs
+import dataclasses
+import gzip
+import re
+import zlib
+
+from bert_keras.data.sentences import split_sentences
+from bert_keras.data.tables import parse_record
+from bert_keras.errors import InputError
+
+LAYOUTS = ("sentences", "files", "jsonl", "wikitext")
+
+_BLOCK = 1 << 20  # bytes read at a time
+_LINE = 1 << 20  # characters: of a sentence, or of a paragraph of wikitext
+_RECORD = 1 << 25  # characters: of a line of JSON, ten times a long novel
+_PARAGRAPH = 1 << 16  # characters after which a paragraph is not waited for to its end
+_PART = 1 << 22  # characters after which a document is handed over in parts
+_BLANK = re.compile(r"\n\s*\n")
+_WIKI_TITLE = re.compile(r"\s*= (?!=)(.*[^=\s]) =\s*")
+_WIKI_HEADING = re.compile(r"\s*(?:= )+(.*[^=\s])(?: =)+\s*")
+_WIKI_MARK = re.compile(r" @([-,.])@ ")  # "1 @,@ 000": what was written without the spaces
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A text of which the sentences belong together.
+
+    Attributes:
+        place: where it begins: "books/emma.txt", or "docs.jsonl:17", lines counting from 1. A
+            document of more than four million characters comes in parts, one after the other, that
+            have the same place.
+        sentences: list of str, at least one, none empty.
+    """
+
+    place: str
+    sentences: list
+
+
+def read_documents(path, layout, text_column="text", language="en"):
+    """Reads the documents of a file, gzipped if its name ends in .gz.
+
+    Args:
+        path: a str.
+        layout: one of `LAYOUTS`, or "auto" (see `corpus.Corpus`).
+        text_column: the text's name in a record of JSON.
+        language: see `sentences.split_sentences`.
+
+    Yields:
+        `Document`s, in the file's order.
+
+    Raises:
+        InputError: the file is missing, broken or not text, or a line is none of the layout.
+    """
+    if layout == "auto":
+        layout = _guess(path)
+    if layout == "sentences":
+        documents = _sentence_lines(path)
+    elif layout == "files":
+        documents = [(path, _whole_file(path, language))]
+    elif layout == "jsonl":
+        documents = _json_lines(path, text_column, language)
+    else:
+        documents = _wikitext(path, language)
+    for place, sentences in documents:
+        yield from in_parts(place, sentences)
+
+
+def in_parts(place, sentences):
+    """Makes sentences into a document, or into several where they are very many.
+
+    Args:
+        place: the document's.
+        sentences: iterable of str.
+
+    Yields:
+        `Document`s; none if there is no sentence.
+    """
+    part, size = [], 0
+    for sentence in sentences:
+        part.append(sentence)
+        size += len(sentence)
+        if size >= _PART:
+            yield Document(place, part)
+            part, size = [], 0
+    if part:
+        yield Document(place, part)
+
+
+def split_text(text, language):
+    """Yields the sentences of a text, of which a blank line ends a paragraph."""
+    for paragraph in _BLANK.split(text):
+        yield from split_sentences(paragraph, language)
+
+
+def _guess(path):
+    if path.removesuffix(".gz").endswith(".jsonl"):
+        return "jsonl"
+    first = next((block for block in _blocks(path) if not block.isspace()), "")
+    lines = [line for line in first.split("\n") if line.strip()]
+    return "wikitext" if lines and _WIKI_TITLE.fullmatch(lines[0]) else "files"
+
+
+def _sentence_lines(path):
+    """google-research/bert's: a sentence a line, and a blank line between documents."""
+    lines = _lines(path, _LINE, "a sentence a line")
+    for number, line in lines:
+        first = line.strip()
+        if first:
+            # The generator must be used up before the next is asked for, and in_parts does so.
+            yield f"{path}:{number}", _until_blank(first, lines)
+
+
+def _until_blank(first, lines):
+    yield first
+    for _, line in lines:
+        line = line.strip()
+        if not line:
+            return
+        yield line
+
+
+def _whole_file(path, language):
+    rest = ""
+    for block in _blocks(path):
+        *paragraphs, rest = _BLANK.split(rest + block)
+        for paragraph in paragraphs:
+            yield from split_sentences(paragraph, language)
+        if len(rest) > _PARAGRAPH:
+            *sentences, last = split_sentences(rest, language) or [""]
+            yield from sentences
+            rest = last + rest[-1] if rest[-1].isspace() else last
+    yield from split_sentences(rest, language)
+
+
+def _json_lines(path, text_column, language):
+    for number, line in _lines(path, _RECORD, "a record a line"):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        record = parse_record(line, place)
+        text = record.get(text_column)
+        if not isinstance(text, str):
+            names = ", ".join(map(repr, record)) or "none"
+            found = f"there are {names}" if text is None else f"found {type(text).__name__}"
+            raise InputError(f"{place}: expected a text in the column {text_column!r}; {found}.")
+        yield place, split_text(text, language)
+
+
+def _wikitext(path, language):
+    """Articles that begin with " = Title = " after a blank line; headings have more signs."""
+    place, article, size, after_blank = path, [], 0, True
+    for number, line in _lines(path, _LINE, "a paragraph a line"):
+        if after_blank and _WIKI_TITLE.fullmatch(line):
+            yield place, article
+            place, article, size = f"{path}:{number}", [], 0
+        after_blank = not line.strip()
+        heading = _WIKI_HEADING.fullmatch(line)
+        article += split_sentences(heading[1] if heading else _WIKI_MARK.sub(r"\1", line), language)
+        size += len(line)
+        if size >= _PART:  # an article without end
+            yield place, article
+            article, size = [], 0
+    yield place, article
+
+
+def _lines(path, limit, what):
+    """Yields the number and the text of each line, without its "\\n"."""
+    number, rest = 0, ""
+    for block in _blocks(path):
+        *lines, rest = (rest + block).split("\n")
+        for line in lines:
+            number += 1
+            yield number, _short(line, limit, path, number, what)
+        _short(rest, limit, path, number + 1, what)
+    if rest:
+        yield number + 1, rest
+
+
+def _short(line, limit, path, number, what):
+    if len(line) > limit:
+        raise InputError(
+            f"{path}:{number}: expected {what}, of at most {limit:,} characters, found a longer "
+            "one."
+        )
+    return line
+
+
+def _blocks(path):
+    """Yields the text of a file block by block."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    read = 0
+    try:
+        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as file:
+            while data := file.read(_BLOCK):
+                nul = data.find(b"\0")
+                if nul >= 0:
+                    raise InputError(f"{path}: expected text, found a NUL byte at {read + nul:,}.")
+                yield _decode(decoder, data, path, read)
+                read += len(data)
+        _decode(decoder, b"", path, read)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a whole gzip file: {error}.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def _decode(decoder, data, path, read):
+    kept = len(decoder.getstate()[0])  # bytes of a character that the last block cut
+    try:
+        text = decoder.decode(data, final=not data)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: expected UTF-8, found the byte 0x{error.object[error.start]:02x} at "
+            f"{read - kept + error.start:,}."
+        ) from None
+    return text.removeprefix("\ufeff") if read == 0 else text
