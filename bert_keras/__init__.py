@@ -9,6 +9,7 @@ _HOME = {
     "BertClassifier": "bert_keras.models.classifier",
     "BertConfig": "bert_keras.config",
     "BertEncoder": "bert_keras.models.encoder",
+    "BertPretrainer": "bert_keras.models.pretrainer",
     "BertTokenizer": "bert_keras.text.tokenizer",
     "InputError": "bert_keras.errors",
 }

@@ -1,12 +1,19 @@
-"""Google's layout, in: bert_config.json and a TensorFlow 1 checkpoint, bert_model.ckpt.*."""
+"""Google's layout, in and out: bert_config.json and a TensorFlow 1 checkpoint."""
 
 import dataclasses
+import json
+import logging
 import math
+import os
+import pathlib
+import tempfile
 
 import numpy as np
 
+from bert_keras.checkpoints.contents import of
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.files import write_whole
 
 CONFIG = "bert_config.json"
 WEIGHTS = "bert_model.ckpt"
@@ -17,6 +24,11 @@ _UNREADABLE = (ValueError, RuntimeError, IndexError)
 # What training left in the file and no model holds.
 _OPTIMIZER = ("/adam_m", "/adam_v")
 _COUNTERS = ("global_step",)
+
+# What modeling.py's get_activation computes by the names that it knows.
+_ACTS = {"gelu": "gelu", "gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu": "relu"}
+
+logger = logging.getLogger(__name__)
 
 
 class GoogleCheckpoint:
@@ -99,3 +111,54 @@ class GoogleCheckpoint:
 def _unreadable(place, error, name=None):
     what = f"variable {name}" if name else "a TensorFlow checkpoint"
     return f"{place}: {what} cannot be read: {str(error).splitlines()[0]}."
+
+
+def write_google(model, folder):
+    """Writes a model so that google-research/bert and `from_pretrained` load it.
+
+    The checkpoint is TensorFlow 1's, by names, heads included and without an optimizer's slots.
+    Where the model has the exact GELU, a warning says that Google's code will compute the tanh
+    form, which is all that it knows.
+
+    Args:
+        model: a model or a `Contents`; see `write_huggingface`.
+        folder: where bert_config.json and bert_model.ckpt.* go, made if it is not there. Each file
+            appears whole or not at all.
+
+    Raises:
+        InputError: Google's code has no such positions or no such activation.
+    """
+    import tensorflow as tf
+
+    contents = of(model)
+    config = contents.config
+    if config.position_embedding_type == "sinusoidal":
+        raise InputError(f"{folder}: Google's BERT has no sinusoidal positions.")
+    if config.hidden_act not in _ACTS:
+        raise InputError(f"{folder}: Google's BERT has no activation {config.hidden_act!r}.")
+    if config.hidden_act == "gelu":
+        logger.warning(
+            "%s: the model has the exact GELU and Google's code computes its tanh approximation: "
+            "outputs will differ by some 1e-3.",
+            folder,
+        )
+    names, tensors = [], []
+    for weight, value in contents.weights():
+        names.append(weight.google)
+        tensors.append(value.T if "google" in weight.transposed_in else value)
+
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{WEIGHTS}.") as aside:
+        tf.raw_ops.SaveV2(
+            prefix=f"{aside}/{WEIGHTS}",
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.convert_to_tensor(value) for value in tensors],
+        )
+        # The data before the index that points into them.
+        for path in sorted(pathlib.Path(aside).iterdir()):
+            os.replace(path, folder / path.name)
+    with write_whole(folder / CONFIG) as file:
+        json.dump(config.to_dict() | {"hidden_act": _ACTS[config.hidden_act]}, file, indent=2)
+        file.write("\n")

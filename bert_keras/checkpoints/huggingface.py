@@ -3,12 +3,11 @@
 import json
 import pathlib
 
-import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from bert_keras.checkpoints import mapping
+from bert_keras.checkpoints.contents import of
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
@@ -18,7 +17,12 @@ WEIGHTS = "model.safetensors"
 _FLOATS = ("F32", "F16", "BF16")
 # transformers' class for a model with these heads; for any other it is the encoder's, which leaves
 # heads that it does not know unread, and says so.
-_ARCHITECTURES = {("classifier",): "BertForSequenceClassification"}
+_ARCHITECTURES = {
+    ("classifier",): "BertForSequenceClassification",
+    ("masked_lm", "next_sentence"): "BertForPreTraining",
+    ("masked_lm",): "BertForMaskedLM",
+    ("next_sentence",): "BertForNextSentencePrediction",
+}
 
 
 class HuggingFaceCheckpoint:
@@ -88,8 +92,10 @@ def write_huggingface(model, folder, labels=None, extra=None):
     """Writes a model so that transformers and `from_pretrained` load it, with equal outputs.
 
     Args:
-        model: a `BertEncoder` (for BertModel) or a `BertClassifier` (for
-            BertForSequenceClassification).
+        model: a `BertEncoder` (for BertModel), a `BertClassifier` (for
+            BertForSequenceClassification), a `BertPretrainer` (for BertForPreTraining, or
+            BertForMaskedLM without the sentence head), or a `Contents`. The output embedding of a
+            pretrainer is tied to the word embedding, so it is not written a second time.
         folder: where config.json and model.safetensors go, made if it is not there. Each file
             appears whole or not at all.
         labels: the classes' names in order, for `id2label` and `label2id`.
@@ -98,24 +104,25 @@ def write_huggingface(model, folder, labels=None, extra=None):
     Raises:
         InputError: the model has sinusoidal positions, which transformers' BERT has not.
     """
-    config = model.config
+    contents = of(model)
+    config, heads = contents.config, contents.heads
     if config.position_embedding_type == "sinusoidal":
         raise InputError(f"{folder}: Hugging Face's BERT has no sinusoidal positions.")
-    architecture = _ARCHITECTURES.get(tuple(model.heads), "BertModel")
-    if labels is None and hasattr(model, "num_classes"):
-        labels = [f"LABEL_{index}" for index in range(model.num_classes)]
+    architecture = _ARCHITECTURES.get(tuple(heads), "BertModel")
+    for sizes in heads.values():
+        if labels is None and "num_classes" in sizes:
+            labels = [f"LABEL_{index}" for index in range(sizes["num_classes"])]
     values = config.to_dict() | {"model_type": "bert", "architectures": [architecture]}
     if labels is not None:
         values["id2label"] = {str(index): label for index, label in enumerate(labels)}
         values["label2id"] = {label: index for index, label in enumerate(labels)}
 
     tensors = {}
-    for weight in mapping.weights(config, model.heads):
-        value = keras.ops.convert_to_numpy(mapping.variable(model, weight)).astype(np.float32)
+    for weight, value in contents.weights():
         if "huggingface" in weight.transposed_in:
-            value = np.ascontiguousarray(value.T)
-        prefix = "bert." if model.heads and not weight.is_of_head else ""
-        tensors[prefix + weight.huggingface] = value
+            value = value.T
+        prefix = "bert." if heads and not weight.is_of_head else ""
+        tensors[prefix + weight.huggingface] = np.ascontiguousarray(value)
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,10 @@
 import dataclasses
 import sys
 
-from bert_keras.checkpoints import google, huggingface, mapping
+import numpy as np
+
+from bert_keras.checkpoints import google, huggingface, keras_hub, mapping, names
+from bert_keras.checkpoints.contents import Contents
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
 
@@ -40,8 +43,8 @@ def open_checkpoint(ref):
         ref: a folder or `pkg://package/path`.
 
     Returns:
-        A `HuggingFaceCheckpoint` or a `GoogleCheckpoint`, to be used in a `with` statement. No
-        tensor has been read yet.
+        A `HuggingFaceCheckpoint`, a `GoogleCheckpoint` or a `KerasHubCheckpoint`, to be used in a
+        `with` statement. No tensor has been read yet.
 
     Raises:
         InputError: there is no such folder, no config in it, or its files cannot be used.
@@ -49,13 +52,15 @@ def open_checkpoint(ref):
     folder = resolve(ref)
     if (folder / huggingface.WEIGHTS).is_file() and (folder / huggingface.CONFIG).is_file():
         return huggingface.HuggingFaceCheckpoint(folder)
+    if (folder / keras_hub.WEIGHTS).is_file() and (folder / keras_hub.CONFIG).is_file():
+        return keras_hub.KerasHubCheckpoint(folder)
     if (folder / google.CONFIG).is_file():
         return google.GoogleCheckpoint(folder)
     if (folder / huggingface.CONFIG).is_file():
         return huggingface.HuggingFaceCheckpoint(folder)  # it says what is missing
     raise InputError(
-        f"{folder}: expected {huggingface.CONFIG} (Hugging Face) or {google.CONFIG} (Google), "
-        "found neither."
+        f"{folder}: expected {huggingface.CONFIG} (Hugging Face, KerasHub) or {google.CONFIG} "
+        "(Google), found neither."
     )
 
 
@@ -63,8 +68,8 @@ def load_weights(model, ref):
     """Loads a checkpoint's weights into a model.
 
     Args:
-        model: a `BertEncoder` or a `BertClassifier`.
-        ref: a folder or `pkg://package/path` in Hugging Face's or Google's layout.
+        model: a `BertEncoder`, or a model that has one as `encoder`.
+        ref: a folder or `pkg://package/path` in the layout of Hugging Face, Google or KerasHub.
 
     Returns:
         A `LoadReport`; printing it says what was loaded, left over and newly made.
@@ -81,18 +86,59 @@ def load_weights(model, ref):
 def copy_weights(checkpoint, model):
     """Does what `load_weights` does, from an open checkpoint."""
     found = check_shapes(checkpoint, model.config, model.heads)
+    twice = check_tied(checkpoint, found)
     loaded, newly_made = [], []
     for weight, name in found.items():
         if name is None:
             newly_made.append(weight.ours)
-            continue
-        value = checkpoint.read(name)
-        if checkpoint.layout in weight.transposed_in:
-            value = value.T
-        mapping.variable(model, weight).assign(value)
-        loaded.append(weight.ours)
-    left_over = sorted(set(checkpoint.shapes) - set(found.values()))
+        else:
+            mapping.variable(model, weight).assign(read(checkpoint, weight, name))
+            loaded.append(weight.ours)
+    left_over = sorted(set(checkpoint.shapes) - set(found.values()) - twice)
     return LoadReport(str(checkpoint.place), tuple(loaded), tuple(left_over), tuple(newly_made))
+
+
+def read(checkpoint, weight, name):
+    """Reads a variable's tensor, turned as our variable is.
+
+    Args:
+        checkpoint: an open checkpoint.
+        weight: a `Weight`.
+        name: what the tensor is called there.
+
+    Returns:
+        A float32 array of the weight's shape.
+    """
+    value = checkpoint.read(name)
+    return value.T if checkpoint.layout in weight.transposed_in else value
+
+
+def check_tied(checkpoint, found):
+    """Checks that what a file holds twice is twice the same.
+
+    Args:
+        checkpoint: an open checkpoint.
+        found: what `check_shapes` returned.
+
+    Returns:
+        The names of the second copies, a set.
+
+    Raises:
+        InputError: the output embedding is another than the word embedding, and our models have
+            one for both.
+    """
+    first = {weight.ours: name for weight, name in found.items()}
+    if not first.get("masked_lm/bias"):
+        return set()  # it is left over, as the rest of that head
+    twice = set(names.TIED) & set(checkpoint.shapes)
+    for name in sorted(twice):
+        other = first[names.TIED[name]]
+        if not np.array_equal(checkpoint.read(name), checkpoint.read(other)):
+            raise InputError(
+                f"{checkpoint.place}: tensor {name} is another than {other}: an output embedding "
+                "that is not tied to the word embedding is not supported."
+            )
+    return twice
 
 
 def check_shapes(checkpoint, config, heads=None):
@@ -111,10 +157,10 @@ def check_shapes(checkpoint, config, heads=None):
     """
     found = {}
     for weight in mapping.weights(config, heads):
-        names = weight.names_in(checkpoint.layout)
-        name = next((name for name in names if name in checkpoint.shapes), None)
+        called = weight.names_in(checkpoint.layout)
+        name = next((name for name in called if name in checkpoint.shapes), None)
         if name is None and weight.part not in mapping.OPTIONAL:
-            raise InputError(f"{checkpoint.place}: expected a tensor {names[0]}, found none.")
+            raise InputError(f"{checkpoint.place}: expected a tensor {called[0]}, found none.")
         if name is not None:
             expected = weight.shape_in(checkpoint.layout)
             if checkpoint.shapes[name] != expected:
@@ -124,9 +170,9 @@ def check_shapes(checkpoint, config, heads=None):
                 )
         found[weight] = name
     for part in mapping.OPTIONAL:
-        names = [name for weight, name in found.items() if weight.part == part]
-        if any(names) and not all(names):
-            present = next(name for name in names if name)
+        parts = [name for weight, name in found.items() if weight.part == part]
+        if any(parts) and not all(parts):
+            present = next(name for name in parts if name)
             raise InputError(f"{checkpoint.place}: holds {present} and not the rest of the {part}.")
     return found
 
@@ -147,6 +193,48 @@ def classifier_size(checkpoint, head):
         if len(shape) == 1 and shape[0] > 0:
             return shape[0]
     return None
+
+
+def heads_in(checkpoint):
+    """Finds what a checkpoint holds beside an encoder.
+
+    Args:
+        checkpoint: an open checkpoint.
+
+    Returns:
+        A dict as `mapping.weights` takes it.
+    """
+    heads = {}
+    for head in names.HEADS:
+        if head.endswith("classifier"):
+            size = classifier_size(checkpoint, head)
+            if size:
+                heads[head] = {"num_classes": size}
+        else:
+            weights = mapping.head_weights(checkpoint.config, {head: {}})
+            called = [name for weight in weights for name in weight.names_in(checkpoint.layout)]
+            if any(name in checkpoint.shapes for name in called):
+                heads[head] = {}
+    return heads
+
+
+def contents_of(checkpoint):
+    """Reads all of a checkpoint, whatever heads it has.
+
+    Args:
+        checkpoint: an open checkpoint.
+
+    Returns:
+        A `Contents`.
+
+    Raises:
+        InputError: a tensor is missing, has another shape than the config says, or is damaged.
+    """
+    heads = heads_in(checkpoint)
+    found = check_shapes(checkpoint, checkpoint.config, heads)
+    check_tied(checkpoint, found)
+    values = {weight.ours: read(checkpoint, weight, name) for weight, name in found.items() if name}
+    return Contents(checkpoint.config, heads, values)
 
 
 def check_vocabulary(vocabulary, config, ref):
