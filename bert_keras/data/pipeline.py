@@ -35,11 +35,37 @@ class EncodedExamples:
         """How many tokens there are in all."""
         return int(tf.size(self.token_ids.values))
 
+    def evaluation_batches(self, batch_size):
+        """See `evaluation_batches`."""
+        return evaluation_batches(self, batch_size)
+
     @property
     def row_length(self):
         """The length of a packed row: it holds the longest example and wastes little."""
         longest = int(tf.reduce_max(tf.concat([self.token_ids.row_lengths(), [1]], 0)))
         return -(-longest // _ROW_UNIT) * _ROW_UNIT
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSet:
+    """Examples with what the loss needs of each.
+
+    Attributes:
+        examples: `EncodedExamples`.
+        targets: dict of arrays [examples, ...].
+    """
+
+    examples: EncodedExamples
+    targets: dict
+
+    def __len__(self):
+        return len(self.examples)
+
+    def batches(self, schedule, first_step=0):
+        """See `training_batches`; the schedule has `batch_size` and `seed`."""
+        return training_batches(
+            self.examples, self.targets, schedule.batch_size, schedule.seed, first_step
+        )
 
 
 def encode(tokenizer, texts, pairs, max_length):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data import rows as row_reading
-from bert_keras.data.pipeline import encode
+from bert_keras.data.pipeline import TrainingSet, encode
 from bert_keras.data.predictions import write_predictions
 from bert_keras.errors import InputError
 from bert_keras.tasks import scores, signatures
@@ -103,9 +103,12 @@ class Classification(Task):
             counts = np.bincount(targets["labels"], minlength=len(self.labels))
             weights = (len(weights) / (len(counts) * np.maximum(counts, 1)))[targets["labels"]]
         targets["weights"] = weights.astype(np.float32)
-        return self._encode(self._train), targets
+        return TrainingSet(self._encode(self._train), targets)
 
-    def loss(self, outputs, batch):
+    def weights(self, batch):
+        return {self.kind: batch["weights"]}
+
+    def losses(self, outputs, batch):
         labels = batch["labels"]
         if self.kind == "class":
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=outputs)
@@ -115,7 +118,7 @@ class Classification(Task):
             )
         else:
             losses = tf.square(outputs[:, 0] - labels)
-        return losses, batch["weights"]
+        return {self.kind: losses}
 
     def evaluation_set(self):
         if self._dev is None:
@@ -133,8 +136,8 @@ class Classification(Task):
             found = scores.number_scores([0.0], [0.0])
         return list(self._metric_first(found))
 
-    def evaluate(self, outputs):
-        answer = self._answer_arrays(outputs)
+    def evaluate(self, answers):
+        answer = self._answer_arrays(answers)
         truth = self._targets(self._dev)
         if self.kind == "number":
             found = scores.number_scores(truth, answer["score"])
@@ -181,8 +184,8 @@ class Classification(Task):
         self._predict = self._source.unlabelled()
         return self._encode(self._predict)
 
-    def write_predictions(self, outputs, folder):
-        answer = self._answer_arrays(outputs)
+    def write_predictions(self, answers, folder):
+        answer = self._answer_arrays(answers)
         columns = {}
         if "label" in answer:
             columns["label"] = [label.decode() for label in answer["label"]]

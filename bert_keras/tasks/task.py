@@ -3,6 +3,8 @@
 import abc
 import dataclasses
 
+from bert_keras.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -39,9 +41,8 @@ class Task(abc.ABC):
     """One kind of question asked of text, from its rows to its served answer.
 
     A run begins with `prepare` (a new one) or `restore` (one whose folder exists); after either,
-    the task has its `tokenizer` and everything else that it needs to know. `Examples` below are
-    `bert_keras.data.pipeline.EncodedExamples`, and "outputs" what the model answers, one row an
-    example, in the examples' order.
+    the task has its `tokenizer` and everything else that it needs to know. "Answers" below are
+    what `answers` makes of the model's outputs, one row an example, in the examples' order.
     """
 
     tokenizer = None
@@ -51,7 +52,8 @@ class Task(abc.ABC):
         """Reads and checks the rows to train and evaluate on, before anything is written.
 
         Args:
-            reference: the folder of the weights to start from, for its vocabulary.
+            reference: the folder of the weights to start from, for its vocabulary; None for tasks
+                that may start from none.
 
         Raises:
             InputError: something in the rows or the vocabulary cannot be used.
@@ -66,7 +68,8 @@ class Task(abc.ABC):
         """Makes the model, with the weights found at `reference`.
 
         Args:
-            reference: a folder of weights, this task's own or those of an encoder.
+            reference: a folder of weights, this task's own or those of an encoder; or None, see
+                `prepare`.
             dtype: a Keras dtype policy's name, such as "float32" or "mixed_bfloat16".
         """
 
@@ -76,20 +79,55 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def training_set(self):
-        """Returns (examples, targets): the targets are a dict of arrays [examples, ...]."""
+        """Returns what to train on.
+
+        Its `len` is the examples of an epoch, and `batches(schedule, first_step)` gives a dataset
+        without end, in an order that is a function of the schedule alone. A batch is a dict:
+        `inputs`, the model's, int32 [rows, length]; `example` int32 [examples], the number of each
+        example that the rows hold, in their order; `row_targets`, where there are targets for each
+        token, a dict of arrays [rows, length]; and further targets by name, [examples, ...].
+        """
 
     @abc.abstractmethod
-    def loss(self, outputs, batch):
-        """Returns (losses, weights), float32 [examples] each.
+    def weights(self, batch):
+        """Returns what each loss of a batch counts, whatever the model may answer.
 
         Args:
-            outputs: the model's, in the batch's order.
-            batch: the targets by name, in the same order.
+            batch: see `training_set`.
+
+        Returns:
+            A dict of float32 arrays of one dimension, one for each term of the loss, by its name.
+            The loss is the sum of the terms' weighted means.
+        """
+
+    @abc.abstractmethod
+    def losses(self, outputs, batch):
+        """Returns the losses that `weights` weighs, a dict of float32 arrays of the same shapes.
+
+        Args:
+            outputs: the model's.
+            batch: the batch of which they are.
         """
 
     @abc.abstractmethod
     def evaluation_set(self):
-        """Returns the examples to evaluate on, or None where there are none."""
+        """Returns the examples to evaluate on, or None where there are none.
+
+        Their `len` is their number, and `evaluation_batches(batch_size)` gives a dataset of every
+        example once, in batches as `training_set` describes them.
+        """
+
+    def answers(self, outputs, batch):
+        """Reduces the model's outputs for a batch to what is kept of each example.
+
+        Args:
+            outputs: the model's.
+            batch: the batch of which they are.
+
+        Returns:
+            A tensor [examples, ...], in the batch's order.
+        """
+        return outputs
 
     @property
     @abc.abstractmethod
@@ -97,17 +135,17 @@ class Task(abc.ABC):
         """The names of the scores that `evaluate` gives, known before there are outputs."""
 
     @abc.abstractmethod
-    def evaluate(self, outputs):
-        """Scores the outputs for the evaluation set, as an `Evaluation`."""
+    def evaluate(self, answers):
+        """Scores the answers to the evaluation set, as an `Evaluation`."""
 
-    @abc.abstractmethod
     def prediction_set(self):
-        """Returns the examples to predict."""
+        """Returns the examples to predict, as `evaluation_set` does."""
+        raise InputError("--do_predict: this task predicts nothing.")
 
-    @abc.abstractmethod
-    def write_predictions(self, outputs, folder):
+    def write_predictions(self, answers, folder):
         """Writes the answers to the prediction set into the folder; returns the file's path."""
+        raise NotImplementedError
 
-    @abc.abstractmethod
     def signatures(self, model):
         """Returns the functions to serve by name, each a `tf.function` with one signature."""
+        raise InputError("--do_export: this task serves nothing.")

@@ -26,7 +26,7 @@ class Settings:
     """How a job is done.
 
     Attributes:
-        init_checkpoint: the folder of the weights to start from.
+        init_checkpoint: the folder of the weights to start from, or None.
         schedule: a `bert_keras.training.loop.Schedule`.
         dtype: the Keras dtype policy to train in. Evaluation, prediction and export are always in
             float32, so that all three give the same numbers.
@@ -35,7 +35,7 @@ class Settings:
         eval_batch_size: examples in a batch when not training.
     """
 
-    init_checkpoint: str
+    init_checkpoint: str | None
     schedule: Schedule
     dtype: str = "float32"
     early_stopping: str = ""
@@ -78,7 +78,7 @@ class Job:
         settings, task = self._settings, self._task
         keras.utils.set_random_seed(settings.schedule.seed)
         task.prepare(settings.init_checkpoint)
-        examples, targets = task.training_set()
+        training_set = task.training_set()
         dev = task.evaluation_set()
         if evaluates:
             _expect_rows(dev, "--do_eval")
@@ -92,7 +92,7 @@ class Job:
         if predicts:
             self._to_predict = task.prediction_set()
         model = task.build_model(settings.init_checkpoint, settings.dtype)
-        trainer = Trainer(model, task.loss, (examples, targets), settings.schedule)
+        trainer = Trainer(model, task, training_set, settings.schedule)
 
         self._folder.begin(flags)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
@@ -106,7 +106,7 @@ class Job:
         if trainer.step:
             _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
         answering = _Float32(model)
-        inference = Inference(answering.model, settings.eval_batch_size)
+        inference = Inference(answering.model, task.answers, settings.eval_batch_size)
         writer = RunWriter(self._folder.path)
         writer.graph(inference.function)
         writer.hyperparameters(hyperparameters)
@@ -172,7 +172,7 @@ class Job:
                 raise InputError(f"{path}: holds no trained model yet; train it with --do_train.")
             self._task.restore(path)
             model = self._task.build_model(path, "float32")
-            self._inference = Inference(model, self._settings.eval_batch_size)
+            self._inference = Inference(model, self._task.answers, self._settings.eval_batch_size)
         return self._inference
 
 

@@ -1,46 +1,36 @@
-"""AdamW and the learning-rate schedule of BERT."""
+"""The optimizers: AdamW, and LAMB for large batches."""
 
 import keras
 import tensorflow as tf
-from keras import ops
 
-_NO_DECAY = ("bias", "gamma", "beta")
+_NO_DECAY = ("bias", "gamma", "beta", "output_bias")
 
 
-@keras.saving.register_keras_serializable(package="bert_keras")
-class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate that rises from 0 to its peak, then falls to 0, both on straight lines.
+class _Adam(keras.optimizers.Optimizer):
+    """What the optimizers share: two moments a weight, and which weights are left out of decay."""
 
-    Devlin et al. 2018, appendix A.2.
+    def __init__(self, learning_rate, weight_decay=0.01, epsilon=1e-6, name=None, **kwargs):
+        super().__init__(learning_rate=learning_rate, name=name or type(self).__name__, **kwargs)
+        self.decay = weight_decay
+        self.epsilon = epsilon
+        self.beta_1 = 0.9
+        self.beta_2 = 0.999
 
-    Args:
-        peak: the highest learning rate.
-        total_steps: optimizer steps in the whole training.
-        warmup_proportion: the share of those steps in which the rate rises. 0.1 is BERT's.
-    """
-
-    def __init__(self, peak, total_steps, warmup_proportion=0.1):
-        self.peak = peak
-        self.total_steps = total_steps
-        self.warmup_proportion = warmup_proportion
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        warmup = int(self.total_steps * self.warmup_proportion)
-        rising = step / max(warmup, 1)
-        falling = (self.total_steps - step) / max(self.total_steps - warmup, 1)
-        return self.peak * ops.clip(ops.minimum(rising if warmup else 1.0, falling), 0.0, 1.0)
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.first_moments, self.second_moments = self.add_optimizer_variables(
+            variables, ["first_moment", "second_moment"]
+        )
+        self._decays = [variable.path.split("/")[-1] not in _NO_DECAY for variable in variables]
 
     def get_config(self):
-        return {
-            "peak": self.peak,
-            "total_steps": self.total_steps,
-            "warmup_proportion": self.warmup_proportion,
-        }
+        return super().get_config() | {"weight_decay": self.decay, "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class AdamW(keras.optimizers.Optimizer):
+class AdamW(_Adam):
     """Adam with decoupled weight decay, on all weights but biases and layer normalisation.
 
     Loshchilov & Hutter 2017 (arXiv 1711.05101), algorithm 2. Unlike BERT's original optimizer it
@@ -55,22 +45,6 @@ class AdamW(keras.optimizers.Optimizer):
         **kwargs: `keras.optimizers.Optimizer`'s; `global_clipnorm=1.0` is BERT's, for those who
             train with `fit`.
     """
-
-    def __init__(self, learning_rate, weight_decay=0.01, epsilon=1e-6, name="adamw", **kwargs):
-        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
-        self.decay = weight_decay
-        self.epsilon = epsilon
-        self.beta_1 = 0.9
-        self.beta_2 = 0.999
-
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
-        self.first_moments, self.second_moments = self.add_optimizer_variables(
-            variables, ["first_moment", "second_moment"]
-        )
-        self._decays = [variable.path.split("/")[-1] not in _NO_DECAY for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
@@ -94,8 +68,45 @@ class AdamW(keras.optimizers.Optimizer):
             grad=gradient,
         )
 
-    def get_config(self):
-        return super().get_config() | {"weight_decay": self.decay, "epsilon": self.epsilon}
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Lamb(_Adam):
+    """Adam's step, scaled for each weight to the weight's own norm: large batches train stably.
+
+    You et al. 2019 (arXiv 1904.00962), algorithm 2, with the moments' bias corrected and the trust
+    ratio ||x|| / ||r + decay x||, which is 1 where either norm is 0. Biases and layer normalisation
+    take neither decay nor ratio, as in the paper's BERT. Keras's own LAMB leaves the decay out of
+    the ratio.
+
+    Args:
+        learning_rate: float or schedule. The paper's for BERT is 5e-3 / sqrt(2)^n, larger than
+            Adam's by tens: it is a share of the weight's norm.
+        weight_decay: BERT's 0.01.
+        epsilon: the paper's 1e-6.
+        **kwargs: `keras.optimizers.Optimizer`'s.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value, tf.float32) + 1.0
+        gradient = tf.convert_to_tensor(gradient)  # see AdamW
+        moments = self.first_moments[index], self.second_moments[index]
+        for moment, beta, value in zip(
+            moments, (self.beta_1, self.beta_2), (gradient, tf.square(gradient)), strict=True
+        ):
+            moment.assign_add((value - moment) * (1 - beta))
+        first = moments[0] / (1.0 - tf.pow(self.beta_1, step))
+        second = moments[1] / (1.0 - tf.pow(self.beta_2, step))
+        update = first / (tf.sqrt(second) + self.epsilon)
+        if self._decays[index]:
+            update += self.decay * variable
+            norms = tf.norm(variable), tf.norm(update)
+            ratio = tf.where(tf.reduce_all(tf.stack(norms) > 0), norms[0] / norms[1], 1.0)
+            update *= ratio
+        variable.assign_sub(learning_rate * update)
+
+
+OPTIMIZERS = {"adamw": AdamW, "lamb": Lamb}
 
 
 def _handle(variable):

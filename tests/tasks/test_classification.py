@@ -72,18 +72,19 @@ LOGITS = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32) * 2
 def test_class_targets_and_loss(make_task):
     task = make_task(REVIEWS)
     assert task.labels == ["bad", "good", "none"]
-    examples, targets = task.training_set()
+    training_set = task.training_set()
+    examples, targets = training_set.examples, training_set.targets
     assert len(examples) == 10
     assert targets["labels"].tolist() == [1] * 6 + [0] * 3 + [2]
     assert targets["weights"].tolist() == [1] * 10
-    losses, weights = task.loss(tf.constant(LOGITS), targets)
+    losses, weights = task.losses(tf.constant(LOGITS), targets), task.weights(targets)
     expected = -np.log(softmax(LOGITS)[np.arange(10), targets["labels"]])
-    np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    np.testing.assert_array_equal(weights, targets["weights"])
+    np.testing.assert_allclose(losses["class"], expected, rtol=1e-5)
+    np.testing.assert_array_equal(weights["class"], targets["weights"])
 
 
 def test_class_weights_are_inverse_to_the_shares(unencoded, make_task):
-    _, targets = make_task(REVIEWS, class_weights="balanced").training_set()
+    targets = make_task(REVIEWS, class_weights="balanced").training_set().targets
     # rows / (classes * rows of the class)
     expected = [10 / (3 * 6)] * 6 + [10 / (3 * 3)] * 3 + [10 / 3]
     np.testing.assert_allclose(targets["weights"], expected, rtol=1e-6)
@@ -99,27 +100,27 @@ def test_class_weights_need_classes(make_task, kind):
 def test_multi_targets_and_loss(unencoded, make_task):
     task = make_task(SEVERAL, kind="multi")
     assert task.labels == ["x", "y"]
-    _, targets = task.training_set()
+    targets = task.training_set().targets
     assert targets["labels"].tolist() == [[1, 1], [0, 0], [0, 1]]
     logits = LOGITS[:3, :2]
-    losses, _ = task.loss(tf.constant(logits), targets)
+    losses = task.losses(tf.constant(logits), targets)
     p, truth = sigmoid(logits), targets["labels"]
     expected = -(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean(axis=1)
-    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(losses["multi"], expected, rtol=1e-5)
 
 
 def test_number_targets_and_loss(unencoded, make_task):
     task = make_task(NUMBERS, columns=pairs("score"), kind="number")
     assert task.labels == []
-    _, targets = task.training_set()
+    targets = task.training_set().targets
     assert targets["labels"].tolist() == [1.5, -2, 0, 4]
-    losses, _ = task.loss(tf.constant(LOGITS[:4, :1]), targets)
-    np.testing.assert_allclose(losses, (LOGITS[:4, 0] - [1.5, -2, 0, 4]) ** 2, rtol=1e-5)
+    losses = task.losses(tf.constant(LOGITS[:4, :1]), targets)
+    np.testing.assert_allclose(losses["number"], (LOGITS[:4, 0] - [1.5, -2, 0, 4]) ** 2, rtol=1e-5)
 
 
 def test_pairs_are_encoded_as_pairs(make_task):
     task = make_task(NUMBERS, columns=pairs("score"), kind="number")
-    examples, _ = task.training_set()
+    examples = task.training_set().examples
     expected = task.tokenizer.encode(["a", "c", "e", "g"], ["b", "d", "f", "h"], max_length=16)
     assert examples.token_ids.to_list() == expected["token_ids"].to_list()
     assert examples.segment_ids.to_list() == [[0, 0, 0, 1, 1]] * 4

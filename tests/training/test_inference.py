@@ -14,7 +14,7 @@ def test_answers_every_example_once_and_in_order(tiny_checkpoint, capsys):
     token_ids = tf.ragged.constant(ids, tf.int32)
     examples = EncodedExamples(token_ids, token_ids * 0, truncated=0)
     capsys.readouterr()
-    found = Inference(model, batch_size=4)(examples, "answering")
+    found = Inference(model, lambda outputs, batch: outputs, batch_size=4)(examples, "answering")
     assert capsys.readouterr().err.startswith("answering 3/3  ")
 
     for answer, tokens in zip(found, ids, strict=True):
@@ -25,4 +25,6 @@ def test_answers_every_example_once_and_in_order(tiny_checkpoint, capsys):
             "example_ids": tf.ones([1, len(tokens)], tf.int32),
         }
         np.testing.assert_allclose(answer, model(inputs)[0], atol=1e-5, rtol=0)
-    assert found == pytest.approx(Inference(model, batch_size=99)(examples, ""), abs=1e-5)
+    assert found == pytest.approx(
+        Inference(model, lambda outputs, batch: outputs, 99)(examples, ""), abs=1e-5
+    )

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import EncodedExamples, training_batches
+from bert_keras.data.pipeline import EncodedExamples, TrainingSet, training_batches
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.training.loop import Schedule, Trainer
 from bert_keras.training.optimizer import AdamW
@@ -30,7 +30,7 @@ def make_examples(count=10):
         "labels": random.integers(0, 2, count).astype(np.int32),
         "weights": random.uniform(0.5, 2, count).astype(np.float32),
     }
-    return EncodedExamples(token_ids, token_ids * 0, truncated=0), targets
+    return TrainingSet(EncodedExamples(token_ids, token_ids * 0, truncated=0), targets)
 
 
 def make_model():
@@ -49,9 +49,23 @@ def make_model():
     return BertClassifier(config, num_classes=2)
 
 
-def loss(outputs, batch):
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], outputs)
-    return losses, batch["weights"]
+class Toy:
+    """The part of a task that the loop knows."""
+
+    def weights(self, batch):
+        return {"toy": batch["weights"]}
+
+    def losses(self, outputs, batch):
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], outputs)
+        return {"toy": losses}
+
+
+class TwoTerms(Toy):
+    def weights(self, batch):
+        return super().weights(batch) | {"length": tf.ones_like(batch["weights"])}
+
+    def losses(self, outputs, batch):
+        return super().losses(outputs, batch) | {"length": tf.reduce_sum(outputs**2, axis=1)}
 
 
 def replace(**changes):
@@ -69,6 +83,7 @@ def replace(**changes):
         ({"epochs": 0.5}, 2, {2}),
         ({"epochs": 1.4}, 4, {3, 4}),
         ({"epochs": 0.01}, 1, {1}),
+        ({"max_steps": 7}, 7, {3, 6, 7}),
     ],
 )
 def test_when_to_evaluate(changes, steps, evaluations):
@@ -79,10 +94,11 @@ def test_when_to_evaluate(changes, steps, evaluations):
 
 def test_a_step_by_hand():
     """Weighted mean, clipped gradients, AdamW; and the same batch padded instead of packed."""
-    examples, targets = make_examples()
+    training_set = make_examples()
+    examples, targets = training_set.examples, training_set.targets
     model, trainer_model = make_model(), make_model()
     schedule = replace(epochs=1 / 3)
-    trainer = Trainer(trainer_model, loss, (examples, targets), schedule)
+    trainer = Trainer(trainer_model, Toy(), training_set, schedule)
     seen = []
     trainer.run(lambda step, scalars: seen.append((step, scalars)), lambda step: None)
 
@@ -122,7 +138,7 @@ def test_a_step_by_hand():
 
 
 def test_stops_when_told_and_at_the_end():
-    trainer = Trainer(make_model(), loss, make_examples(), SCHEDULE)
+    trainer = Trainer(make_model(), Toy(), make_examples(), SCHEDULE)
     assert trainer.total_steps == 6 and trainer.step == 0
     evaluated, logged = [], []
 
@@ -135,3 +151,24 @@ def test_stops_when_told_and_at_the_end():
     trainer.optimizer.iterations.assign(6)
     trainer.run(lambda step, scalars: logged.append(step), stop)
     assert evaluated == [3] and logged == [1, 2, 3] and trainer.step == 6
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
+    def train(parts):
+        schedule = replace(parts=parts, optimizer=optimizer, decay="cosine", epochs=1.0)
+        trainer = Trainer(make_model(), TwoTerms(), make_examples(), schedule)
+        seen = []
+        trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
+        return trainer.model, seen
+
+    whole, told = train(1)
+    for parts in (2, 3, 99):  # 99 is more than there are rows
+        model, same = train(parts)
+        for scalars, expected in zip(same, told, strict=True):
+            for name in ("loss", "loss_of_toy", "loss_of_length", "gradient_norm"):
+                assert scalars[name] == pytest.approx(expected[name], rel=1e-4), name
+            assert scalars["padding_share"] == expected["padding_share"]
+        for mine, expected in zip(model.weights, whole.weights, strict=True):
+            if "key/bias" not in mine.path:
+                np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=3e-4)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.training.optimizer import AdamW, LinearWarmupDecay
+from bert_keras.training.learning_rate import WarmupDecay
+from bert_keras.training.optimizer import AdamW, Lamb
 
 
 def make_model():
@@ -31,19 +32,33 @@ class Paper:
         self.m = 0.9 * self.m + 0.1 * gradient
         self.v = 0.999 * self.v + 0.001 * gradient**2
         m, v = self.m / (1 - 0.9**self.t), self.v / (1 - 0.999**self.t)
-        self.weight = self.weight - rate * (m / (np.sqrt(v) + 1e-6) + self.decay * self.weight)
+        self.move(rate, m / (np.sqrt(v) + 1e-6))
+
+    def move(self, rate, update):
+        self.weight = self.weight - rate * (update + self.decay * self.weight)
 
 
-def test_steps_equal_the_paper():
+class LambPaper(Paper):
+    """Algorithm 2 of You et al. 2019, with the first norm as it is (phi the identity)."""
+
+    def move(self, rate, update):
+        update = update + self.decay * self.weight
+        if self.decay:
+            update *= np.linalg.norm(self.weight) / np.linalg.norm(update)
+        self.weight = self.weight - rate * update
+
+
+@pytest.mark.parametrize(("kind", "reference"), [(AdamW, Paper), (Lamb, LambPaper)])
+def test_steps_equal_the_paper(kind, reference):
     model = make_model()
     names = [variable.path.split("/")[-1] for variable in model.trainable_variables]
     assert names == ["embeddings", "gamma", "beta", "kernel", "bias"]
     papers = [
-        Paper(variable.numpy(), decay)
+        reference(variable.numpy(), decay)
         for variable, decay in zip(model.trainable_variables, [0.1, 0, 0, 0.1, 0], strict=True)
     ]
-    schedule = LinearWarmupDecay(0.05, 10, 0.2)
-    optimizer = AdamW(schedule, weight_decay=0.1)
+    schedule = WarmupDecay(0.05, 10, 0.2)
+    optimizer = kind(schedule, weight_decay=0.1)
     random = np.random.default_rng(0)
     for step in range(6):
         # Tiny ones show where epsilon is added.
@@ -74,25 +89,15 @@ def test_repeated_rows_of_an_embedding_add_up():
     assert not np.allclose(table.numpy()[1], 1, atol=0.01)
 
 
-def test_schedule():
-    schedule = LinearWarmupDecay(2.0, 20, 0.2)
-    found = [float(schedule(step)) for step in (0, 1, 2, 4, 8, 12, 20, 21)]
-    np.testing.assert_allclose(found, [0, 0.5, 1, 2, 1.5, 1, 0, 0], atol=1e-6)
-
-
-def test_schedule_without_warmup():
-    schedule = LinearWarmupDecay(2.0, 4, 0.0)
-    np.testing.assert_allclose([float(schedule(s)) for s in range(5)], [2, 1.5, 1, 0.5, 0])
-
-
-def test_schedule_of_warmup_alone():
-    schedule = LinearWarmupDecay(2.0, 4, 1.0)
-    np.testing.assert_allclose([float(schedule(s)) for s in range(5)], [0, 0.5, 1, 1.5, 0])
+def test_lamb_moves_a_weight_of_nothing_but_zeros():
+    weight = keras.Variable(np.zeros((2, 3), np.float32), name="kernel")
+    Lamb(0.1).apply([tf.ones((2, 3))], [weight])
+    np.testing.assert_allclose(weight.numpy(), -0.1, rtol=1e-4)
 
 
 def test_config_round_trip():
     optimizer = AdamW(
-        LinearWarmupDecay(1e-3, 70, 0.3), weight_decay=0.2, epsilon=1e-5, global_clipnorm=1.0
+        WarmupDecay(1e-3, 70, 0.3), weight_decay=0.2, epsilon=1e-5, global_clipnorm=1.0
     )
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is AdamW

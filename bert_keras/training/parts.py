@@ -1,0 +1,32 @@
+"""Cutting a packed batch into parts."""
+
+import tensorflow as tf
+
+
+def part_of(batch, part, parts):
+    """Takes some of a batch's rows, with their examples.
+
+    Args:
+        batch: a dict as `bert_keras.tasks.task.Task.training_set` describes it, of `rows` rows.
+        part: int32 scalar, which part, from 0.
+        parts: int32 scalar, how many parts; they differ by one row at most.
+
+    Returns:
+        A batch of the rows [rows * part / parts, rows * (part + 1) / parts).
+    """
+    examples_of = tf.reduce_max(batch["inputs"]["example_ids"], axis=1)  # [rows]
+    rows = tf.size(examples_of)
+    first, last = rows * part // parts, rows * (part + 1) // parts
+    skipped = tf.reduce_sum(examples_of[:first])
+    taken = tf.reduce_sum(examples_of[first:last])
+    by_row = {
+        name: tf.nest.map_structure(lambda values: values[first:last], values)
+        for name, values in batch.items()
+        if name in ("inputs", "row_targets")
+    }
+    by_example = {
+        name: values[skipped : skipped + taken]
+        for name, values in batch.items()
+        if name not in by_row
+    }
+    return by_row | by_example
