@@ -65,24 +65,28 @@ def read(path):
 
 def print_table(runs):
     """Means, standard errors and what lies between them, in points of 100."""
-    found = collections.defaultdict(dict)
+    found = collections.defaultdict(lambda: collections.defaultdict(list))
     for run in runs:
-        found[run["task"]].setdefault(run["side"], {})[run["seed"]] = run
-    print("| task | metric | ours | transformers | difference | allowed |")
-    print("|-|-|-|-|-|-|")
-    for task, sides in found.items():
-        if len(sides) < 2:
-            continue
-        ours, peer = ([100 * run["score"] for run in sides[s].values()] for s in ("ours", "peer"))
-        error = math.hypot(_standard_error(ours), _standard_error(peer))
-        allowed = max(0.5, 2 * error)
-        means = statistics.mean(ours), statistics.mean(peer)
-        metric = next(iter(sides["ours"].values()))["metric"]
-        print(
-            f"| {task} | {metric} | {means[0]:.1f} ± {_standard_error(ours):.1f} ({len(ours)}) "
-            f"| {means[1]:.1f} ± {_standard_error(peer):.1f} ({len(peer)}) "
-            f"| {means[0] - means[1]:+.1f} | -{allowed:.1f} |"
-        )
+        settings = [f"{run['schedule'][name]:g}" for name in SCHEDULE]
+        key = (run["task"], run["metric"], *settings)
+        found[key][run["side"]].append(100 * run["score"])
+    print("| task | metric | rate | epochs | batch | ours | transformers | difference | allowed |")
+    print("|-|-|-|-|-|-|-|-|-|")
+    for key, sides in sorted(found.items()):
+        cells = [_in_words(sides[side]) for side in ("ours", "peer")]
+        if len(sides) < 2 or not all(sides.values()):
+            cells += ["", ""]
+        else:
+            error = math.hypot(*map(_standard_error, sides.values()))
+            cells.append(f"{statistics.mean(sides['ours']) - statistics.mean(sides['peer']):+.1f}")
+            cells.append(f"-{max(0.5, 2 * error):.1f}")
+        print(f"| {' | '.join([*key, *cells])} |")
+
+
+def _in_words(scores):
+    if not scores:
+        return ""
+    return f"{statistics.mean(scores):.1f} ± {_standard_error(scores):.1f} ({len(scores)})"
 
 
 def _standard_error(values):
