@@ -6,14 +6,15 @@ Run with torch and transformers installed, neither of which the tests need:
 
 It writes, beside itself, `huggingface/` (config.json and model.safetensors as transformers saves
 them) and `outputs.npz` (inputs and outputs; for the exact GELU, and under `tanh_` for its
-approximation with the same weights).
+approximation with the same weights); and `pretraining/` and `pretraining.npz`, which are the same
+of BertForPreTraining, with its loss on masked tokens and sentence pairs and the loss's gradients.
 """
 
 import pathlib
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForPreTraining, BertForSequenceClassification
 
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (11, 4, 7, 1)  # ragged
@@ -41,6 +42,37 @@ def run(model, inputs):
         "pooled_output": encoded.pooler_output.numpy(),
         "logits": logits.numpy(),
     }
+
+
+def pretraining(config, inputs):
+    """The loss and its gradients, where each example has as many masked tokens as it happens to."""
+    model = BertForPreTraining(config).eval()  # without dropout
+    randomize(model)
+    random = np.random.default_rng(2)
+    real = inputs["attention_mask"].numpy()
+    masked = (random.random(real.shape) < 0.4) * real
+    masked[0] = 0  # none at all
+    labels = random.integers(0, config.vocab_size, real.shape)
+    is_random = random.integers(0, 2, len(real))
+    outputs = model(
+        **inputs,
+        labels=torch.tensor(np.where(masked, labels, -100)),  # -100: not to be told
+        next_sentence_label=torch.tensor(is_random),
+    )
+    outputs.loss.backward()
+    gradients = {f"gradient/{n}": w.grad.numpy() for n, w in model.named_parameters()}
+    model.save_pretrained(HERE / "pretraining")
+    np.savez_compressed(
+        HERE / "pretraining.npz",
+        **{name: value.numpy() for name, value in inputs.items()},
+        masked=masked,
+        labels=labels,
+        is_random=is_random,
+        token_logits=outputs.prediction_logits.detach().numpy()[masked > 0],
+        sentence_logits=outputs.seq_relationship_logits.detach().numpy(),
+        loss=outputs.loss.detach().numpy(),
+        **gradients,
+    )
 
 
 def main():
@@ -73,6 +105,10 @@ def main():
     tanh_model.load_state_dict(model.state_dict())
     tanh = {f"tanh_{name}": value for name, value in run(tanh_model, tensors).items()}
     np.savez_compressed(HERE / "outputs.npz", **inputs, **exact, **tanh)
+
+    config.hidden_act = "gelu"
+    config.num_hidden_layers = 1
+    pretraining(config, tensors)
 
 
 if __name__ == "__main__":
