@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from bert_keras.checkpoints.contents import of
 from bert_keras.checkpoints.huggingface import write_huggingface
-from bert_keras.checkpoints.load import load_weights, open_checkpoint
+from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.encoder import BertEncoder
+from bert_keras.models.pretrainer import BertPretrainer
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden/huggingface"
 
@@ -225,3 +227,74 @@ def test_transformers_loads_what_we_write(tmp_path):
 def test_load_weights_takes_a_string_too(folder):
     model = BertEncoder(BertConfig.from_file(folder / "config.json"))
     assert len(load_weights(model, str(folder)).loaded) == 5 + 2 * 16 + 2
+
+
+@pytest.mark.parametrize("sentence_head", [True, False])
+def test_transformers_loads_a_pretrainer(tmp_path, sentence_head):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    config = BertConfig.from_size("tiny", vocab_size=50, initializer_range=0.2)
+    random = np.random.default_rng(1)
+    lengths = np.array([9, 3, 6])
+    real = (np.arange(9) < lengths[:, None]).astype("int32")
+    ours = {
+        "token_ids": random.integers(0, 50, real.shape).astype("int32") * real,
+        "segment_ids": (random.random(real.shape) < 0.5).astype("int32") * real,
+        "position_ids": np.tile(np.arange(9, dtype="int32"), (3, 1)),
+        "example_ids": real,
+        "masked": (random.random(real.shape) < 0.5).astype("int32") * real,
+    }
+    model = BertPretrainer(config, sentence_head)
+    model.get_layer("masked_lm").bias.assign(random.normal(size=50))
+    write_huggingface(model, tmp_path)
+    kind = transformers.BertForPreTraining if sentence_head else transformers.BertForMaskedLM
+    theirs, told = kind.from_pretrained(tmp_path, output_loading_info=True)
+    assert not told["missing_keys"]
+    with torch.no_grad():
+        outputs = theirs.eval()(
+            input_ids=torch.tensor(ours["token_ids"]).long(),
+            token_type_ids=torch.tensor(ours["segment_ids"]).long(),
+            attention_mask=torch.tensor(real).long(),
+        )
+    found = {name: keras.ops.convert_to_numpy(v) for name, v in model(ours).items()}
+    words = (outputs.prediction_logits if sentence_head else outputs.logits).numpy()
+    assert np.abs(found["token_logits"] - words[ours["masked"] > 0]).max() <= 1e-5
+    if sentence_head:
+        sentences = outputs.seq_relationship_logits.numpy()
+        assert np.abs(found["sentence_logits"] - sentences).max() <= 1e-5
+    theirs.save_pretrained(tmp_path / "again")
+    with open_checkpoint(tmp_path / "again") as checkpoint:
+        again = contents_of(checkpoint)
+    assert again.heads == model.heads
+    for weight, value in of(model).weights():
+        if sentence_head or weight.part != "pooler":  # BertForMaskedLM has none
+            np.testing.assert_array_equal(again.values[weight.ours], value)
+
+
+def test_a_pretrainer_is_written_under_transformers_names(tmp_path):
+    golden = GOLDEN.parent / "pretraining"
+    write_huggingface(BertPretrainer.from_pretrained(golden), tmp_path)
+    ours, theirs = tensors_of(tmp_path), tensors_of(golden)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        np.testing.assert_array_equal(ours[name], tensor)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["architectures"] == ["BertForPreTraining"]
+
+
+def test_a_second_copy_of_the_word_embedding_must_be_the_same(tmp_path):
+    shutil.copytree(GOLDEN.parent / "pretraining", tmp_path / "golden")
+    tensors = tensors_of(tmp_path / "golden")
+    words = "bert.embeddings.word_embeddings.weight"
+    twice = {
+        "cls.predictions.decoder.weight": tensors[words],
+        "cls.predictions.decoder.bias": tensors["cls.predictions.bias"],
+    }
+    write(tmp_path / "golden", tensors | twice)
+    model = BertPretrainer.from_pretrained(tmp_path / "golden")
+    assert load_weights(model, tmp_path / "golden").left_over == ()
+    twice["cls.predictions.decoder.weight"] = tensors[words] + 1
+    write(tmp_path / "golden", tensors | twice)
+    with pytest.raises(InputError, match=r"decoder\.weight is another than bert\.embeddings\.word"):
+        BertPretrainer.from_pretrained(tmp_path / "golden")
+    assert len(load_weights(BertEncoder(model.config), tmp_path / "golden").loaded) == 5 + 16 + 2
