@@ -6,6 +6,7 @@
 
 from absl import flags
 
+from bert_keras import script
 from bert_keras.training import flags as common
 
 FLAGS = flags.FLAGS
@@ -56,4 +57,4 @@ def main():
 
 
 if __name__ == "__main__":
-    common.run(main)
+    script.run(main)

@@ -1,51 +1,23 @@
 """The script as a person calls it, but in this process, where TensorFlow has started."""
 
-import contextlib
-import io
 import json
-import logging
 import pathlib
 import shutil
 import struct
 import subprocess
 import sys
-import types
 
+import calling
 import pytest
-from absl import app
-from absl.testing import flagsaver
 
 import run_classifier
 from bert_keras.errors import InputError
-from bert_keras.training import flags as common
 
 SCRIPT = pathlib.Path(run_classifier.__file__)
 
 
 def call(*arguments):
-    """Runs the script's `main` in this process.
-
-    Returns:
-        The exit code and what was written on standard output and standard error.
-    """
-    logger = logging.getLogger("bert_keras")
-    out, err = io.StringIO(), io.StringIO()
-    code = None
-    with pytest.MonkeyPatch.context() as patch, flagsaver.flagsaver():
-        common.FLAGS.unparse_flags()
-        patch.setattr(sys, "argv", ["run_classifier", *map(str, arguments)])
-        patch.setattr(app, "run", lambda main, flags_parser: main(flags_parser(sys.argv)))
-        patch.setattr(logger, "handlers", [])
-        patch.setattr(logger, "propagate", False)
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                common.run(run_classifier.main)
-            except SystemExit as end:
-                code = end.code
-                if isinstance(code, str):  # as Python does with it
-                    print(code, file=sys.stderr)
-                    code = 1
-    return types.SimpleNamespace(code=code or 0, out=out.getvalue(), err=err.getvalue())
+    return calling.call(run_classifier, *arguments)
 
 
 def run(*arguments):

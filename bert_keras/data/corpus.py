@@ -163,7 +163,7 @@ def _catalogue_shards(reference):
     rows = _split(reference, builder, split)
     if not rows.num_examples:
         raise InputError(f"{reference}: expected rows, found none.")
-    if split not in builder.info.splits.keys():  # noqa: SIM118: "in" itself takes part of a split
+    if split not in builder.info.splits:
         yield f"{catalogue.PREFIX}{name}:{split}"  # part of a split, such as train[:10%]
         return
     for shard in range(rows.num_shards):

@@ -1,17 +1,12 @@
 """The flags that every task's script has, declared once, and what a script does with them."""
 
-import logging
-import os
-import sys
-
-import absl.logging
-from absl import app, flags
+from absl import flags
 
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
+from bert_keras.script import declared, start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
-_HOME = "bert_keras.training.flags"
 
 # What one call does with a run, rather than what the run is.
 _OF_ONE_CALL = {
@@ -21,6 +16,8 @@ _OF_ONE_CALL = {
     "do_predict",
     "do_export",
     "predict_file",
+    "prepare_again",
+    "beam_workers",
     "eval_batch_size",
     "debug",
 }
@@ -30,6 +27,7 @@ _HYPERPARAMETERS = (
     "train_batch_size",
     "learning_rate",
     "num_train_epochs",
+    "num_train_steps",
     "warmup_proportion",
     "mixed_bfloat16",
     "seed",
@@ -47,12 +45,24 @@ flags.DEFINE_integer("eval_batch_size", 256, "Examples a step when not training.
 flags.DEFINE_float("learning_rate", 1e-4, "The highest, at the end of the warm-up.", 0.0)
 flags.DEFINE_float("num_train_epochs", 3.0, "Passes over the training rows.", 0.0)
 flags.DEFINE_float("warmup_proportion", 0.1, "Share of steps in which the rate rises.", 0.0, 1.0)
+flags.DEFINE_integer(
+    "num_train_steps", 0, "Steps in all, whatever the passes; 0: by the passes.", 0
+)
+flags.DEFINE_enum("optimizer", "adamw", ["adamw", "lamb"], "LAMB is for batches of thousands.")
+flags.DEFINE_enum(
+    "learning_rate_decay",
+    "linear",
+    ["linear", "cosine", "inverse_sqrt", "constant"],
+    "How the rate falls.",
+)
+flags.DEFINE_integer(
+    "gradient_accumulation_steps", 1, "Parts a step is computed in: less memory.", 1
+)
 flags.DEFINE_float("evaluations_per_epoch", 1.0, "How often; 0.5 is after every second epoch.", 0.0)
 flags.DEFINE_string("early_stopping", "", "Score to stop on and to keep the best weights by.")
 flags.DEFINE_integer("patience", 3, "Evaluations without a better score before stopping.", 1)
 flags.DEFINE_bool("mixed_bfloat16", False, "Train in bfloat16: faster where the chip has it.")
 flags.DEFINE_integer("seed", 0, "Of all that is random: the same seed, the same run.", 0)
-flags.DEFINE_bool("debug", False, "Show the stack trace of an error.")
 
 
 def open_run():
@@ -71,8 +81,7 @@ def open_run():
         raise InputError("Expected --do_train, --do_eval, --do_predict or --do_export; see --help.")
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, the run's folder.")
-    if not FLAGS.debug:
-        _start_tensorflow_quietly()
+    start_tensorflow_quietly()
     from bert_keras.training.run_folder import RunFolder
 
     folder = RunFolder(FLAGS.output_dir)
@@ -91,18 +100,23 @@ def open_run():
             f"{folder.path} was begun with other flags ({'; '.join(differences)}): take those, or "
             "name a new --output_dir."
         )
-    if FLAGS.do_train:
-        if not FLAGS.init_checkpoint:
-            raise InputError("Expected --init_checkpoint, a folder of weights to start from.")
-        try:
-            resolve(FLAGS.init_checkpoint)
-        except InputError as error:
-            raise InputError(f"--init_checkpoint: {error}") from None
-    return folder, {name: FLAGS[name].value for name in _declared() if name not in _OF_ONE_CALL}
+    return folder, {name: FLAGS[name].value for name in declared() if name not in _OF_ONE_CALL}
 
 
-def run_job(task, folder, run_flags):
-    """Does with a task what the flags ask for."""
+def run_job(task, folder, run_flags, needs_weights=True):
+    """Does with a task what the flags ask for.
+
+    Args:
+        task: a `bert_keras.tasks.task.Task`.
+        folder: the `RunFolder`.
+        run_flags: the flags that the run is begun with, as `open_run` returned them.
+        needs_weights: whether there must be weights to train on from.
+
+    Raises:
+        InputError: there are none, or something else cannot be used.
+    """
+    if FLAGS.do_train and (needs_weights or FLAGS.init_checkpoint):
+        _check_weights()
     from bert_keras.training.job import Job, Settings
     from bert_keras.training.loop import Schedule
 
@@ -115,6 +129,10 @@ def run_job(task, folder, run_flags):
             warmup_proportion=FLAGS.warmup_proportion,
             evaluations_per_epoch=FLAGS.evaluations_per_epoch,
             seed=FLAGS.seed,
+            optimizer=FLAGS.optimizer,
+            decay=FLAGS.learning_rate_decay,
+            max_steps=FLAGS.num_train_steps,
+            parts=FLAGS.gradient_accumulation_steps,
         ),
         dtype="mixed_bfloat16" if FLAGS.mixed_bfloat16 else "float32",
         early_stopping=FLAGS.early_stopping,
@@ -133,73 +151,10 @@ def run_job(task, folder, run_flags):
         job.export()
 
 
-def run(main):
-    """Runs a script: parses the flags, shows help that fits a screen, and errors as a sentence.
-
-    Args:
-        main: function without arguments.
-    """
-
-    def parse(argv):
-        if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
-            print(_help())
-            sys.exit(0)
-        try:
-            return FLAGS(argv)
-        except flags.Error as error:
-            sys.exit(f"{error}")
-
-    def guarded(argv):
-        ours = logging.getLogger("bert_keras")
-        ours.addHandler(logging.StreamHandler())
-        ours.setLevel(logging.INFO)
-        ours.propagate = False
-        absl.logging.set_verbosity(absl.logging.WARNING)  # TensorFlow's own remarks
-        try:
-            if argv[1:]:
-                raise InputError(f"Expected flags alone, found {argv[1]!r}; see --help.")
-            main()
-        except (InputError, OSError) as error:  # such as no room, or no permission to write
-            if FLAGS.debug:
-                raise
-            sys.exit(f"{error}")
-
-    app.run(guarded, flags_parser=parse)
-
-
-def _start_tensorflow_quietly():
-    """Keeps from the user what TensorFlow says on starting: that there is no GPU, for instance.
-
-    It does so in C++, before any setting of its own takes effect.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+def _check_weights():
+    if not FLAGS.init_checkpoint:
+        raise InputError("Expected --init_checkpoint, a folder of weights to start from.")
     try:
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def _declared():
-    """The names of the script's own flags and of those above, in the order of declaration."""
-    modules = FLAGS.flags_by_module_dict()
-    return [flag.name for module in (sys.argv[0], _HOME) for flag in modules.get(module, [])]
-
-
-def _help():
-    lines = [sys.modules["__main__"].__doc__.strip(), ""]
-    for name in _declared():
-        flag = FLAGS[name]
-        shown = (
-            f"--{name}"
-            if flag.boolean
-            else f"--{name}={flag.default if flag.default is not None else ''}"
-        )
-        lines.append(f"  {shown:32} {flag.help}")
-    return "\n".join(lines)
+        resolve(FLAGS.init_checkpoint)
+    except InputError as error:
+        raise InputError(f"--init_checkpoint: {error}") from None

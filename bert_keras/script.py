@@ -1,0 +1,89 @@
+"""What every script does: it shows help that fits a screen, and an error as a sentence."""
+
+import logging
+import os
+import sys
+
+import absl.logging
+from absl import app, flags
+
+from bert_keras.errors import InputError
+
+FLAGS = flags.FLAGS
+_OURS = ("bert_keras.training.flags", "bert_keras.script")  # beside the script, who declares flags
+
+flags.DEFINE_bool("debug", False, "Show the stack trace of an error.")
+
+
+def run(main):
+    """Runs a script: parses the flags, shows help that fits a screen, and errors as a sentence.
+
+    Args:
+        main: function without arguments.
+    """
+
+    def parse(argv):
+        if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
+            print(_help())
+            sys.exit(0)
+        try:
+            return FLAGS(argv)
+        except flags.Error as error:
+            sys.exit(f"{error}")
+
+    def guarded(argv):
+        ours = logging.getLogger("bert_keras")
+        ours.addHandler(logging.StreamHandler())
+        ours.setLevel(logging.INFO)
+        ours.propagate = False
+        absl.logging.set_verbosity(absl.logging.WARNING)  # TensorFlow's own remarks
+        try:
+            if argv[1:]:
+                raise InputError(f"Expected flags alone, found {argv[1]!r}; see --help.")
+            main()
+        except (InputError, OSError) as error:  # such as no room, or no permission to write
+            if FLAGS.debug:
+                raise
+            sys.exit(f"{error}")
+
+    app.run(guarded, flags_parser=parse)
+
+
+def start_tensorflow_quietly():
+    """Keeps from the user what TensorFlow says on starting: that there is no GPU, for instance.
+
+    It does so in C++, before any setting of its own takes effect. With --debug it may.
+    """
+    if FLAGS.debug:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def declared():
+    """Returns the names of the script's own flags and of ours, in the order of declaration."""
+    modules = FLAGS.flags_by_module_dict()
+    return [flag.name for module in (sys.argv[0], *_OURS) for flag in modules.get(module, [])]
+
+
+def _help():
+    lines = [sys.modules["__main__"].__doc__.strip(), ""]
+    for name in declared():
+        flag = FLAGS[name]
+        shown = (
+            f"--{name}"
+            if flag.boolean
+            else f"--{name}={flag.default if flag.default is not None else ''}"
+        )
+        lines.append(f"  {shown:32} {flag.help}")
+    return "\n".join(lines)
