@@ -72,7 +72,7 @@ def mask_tokens(token_ids, seed, rate, strategy, pieces):
         hidden: ragged int32 [examples, (tokens)], the tokens with those drawn replaced.
         masked: ragged int32 [examples, (tokens)], 1 for a token that was drawn.
     """
-    order_seed, dice_seed, token_seed, span_seed = tf.unstack(tf.random.split(seed, 4), num=4)
+    seeds = tf.random.split(seed, 4)
     values, example = token_ids.values, token_ids.value_rowids()
 
     places = tf.where(~tf.gather(pieces.special, values))[:, 0]  # [ordinary]
@@ -84,30 +84,24 @@ def mask_tokens(token_ids, seed, rate, strategy, pieces):
     else:
         word_begins = text_begins | ~tf.gather(pieces.continuation, ids)
     word = _number(word_begins)  # [ordinary]
-    firsts = tf.where(word_begins)[:, 0]  # [words]
-    unit = word
+    first = tf.where(word_begins)[:, 0]  # [words]
+    span = tf.range(tf.size(first))  # [words], the one that each is in
     if strategy == "span":
-        unit = tf.gather(_spans(tf.gather(text_begins, firsts), span_seed), word)
+        span = _spans(tf.gather(text_begins, first), seeds[0])
+    sizes = tf.concat([first[1:], [tf.size(word, tf.int64)]], 0) - first  # [words]
+    words = tf.RaggedTensor.from_value_rowids(
+        sizes, tf.gather(row, first), nrows=token_ids.nrows(), validate=False
+    )  # [examples, (words)]
+    lengths = tf.cast(token_ids.row_lengths(), tf.float64)
+    budget = tf.maximum(tf.round(rate * lengths), 1)  # [examples]
+    drawn = tf.gather(_draw(words, span, budget, seeds[1]), word)  # [ordinary]
 
-    # A random order of the units within each example; their tokens stay together and in order.
-    keys = tf.random.stateless_uniform(tf.shape(unit), order_seed, 0, 1 << 31, tf.int64)
-    keys = tf.bitwise.left_shift(row, 31) + tf.gather(keys, unit)  # [ordinary]
-    rank = _inverse(tf.argsort(keys, stable=True))  # [ordinary]
-    rank -= tf.searchsorted(row, row)  # in the example
-    budget = tf.maximum(tf.round(rate * tf.cast(token_ids.row_lengths(), tf.float32)), 1)
-    rank, budget = tf.gather(rank, firsts), tf.gather(budget, tf.gather(row, firsts))  # [words]
-    size = tf.concat([firsts[1:], [tf.size(word, tf.int64)]], 0) - firsts  # [words]
-    middle = tf.cast(rank, tf.float32) + tf.cast(size, tf.float32) / 2
-    drawn = tf.gather((middle <= budget) | (rank == 0), word)  # [ordinary]
-
-    dice = tf.random.stateless_uniform(tf.shape(unit), dice_seed)
+    dice = tf.random.stateless_uniform(tf.shape(ids), seeds[2])
     if strategy == "span":
-        dice = tf.gather(dice, unit)
-    other = tf.random.stateless_uniform(
-        tf.shape(ids), token_seed, 0, len(pieces.ordinary), tf.int32
-    )
-    other = tf.gather(pieces.ordinary, other)
-    hidden = tf.where(dice < _MASKED, pieces.mask_id, other)
+        dice = tf.gather(dice, tf.gather(span, word))
+    shape, count = tf.shape(ids), len(pieces.ordinary)
+    other = tf.random.stateless_uniform(shape, seeds[3], 0, count, tf.int32)
+    hidden = tf.where(dice < _MASKED, pieces.mask_id, tf.gather(pieces.ordinary, other))
     hidden = tf.where(drawn & (dice < _MASKED + _REPLACED), hidden, ids)  # [ordinary]
     places = places[:, tf.newaxis]
     hidden = tf.tensor_scatter_nd_update(values, places, hidden)  # [tokens]
@@ -115,8 +109,40 @@ def mask_tokens(token_ids, seed, rate, strategy, pieces):
     return token_ids.with_values(hidden), token_ids.with_values(masked)
 
 
+def _draw(words, span, budget, seed):
+    """Draws words, span by span in random order, until they have the tokens wanted.
+
+    Args:
+        words: int64 ragged [examples, (words)], the tokens of each word.
+        span: int32 [words], the number of the span that each is in.
+        budget: float64 [examples], the tokens wanted of each example.
+        seed: int [2].
+
+    Returns:
+        bool [words].
+    """
+    seeds = tf.random.split(seed, 3)
+    sizes, row = words.values, words.value_rowids()
+    # One number to sort by: example, 2^24 places for spans, 2^24 to either side for words. The
+    # last span may be taken in part, from its left or its right, or else its ends were favoured.
+    place = tf.random.stateless_uniform(tf.shape(span), seeds[0], 0, 1 << 24, tf.int64)
+    backward = tf.random.stateless_uniform(tf.shape(span), seeds[1]) < 0.5
+    number = tf.range(tf.size(span, tf.int64))
+    number = tf.where(tf.gather(backward, span), -number, number)
+    order = tf.argsort((row * (1 << 24) + tf.gather(place, span)) * (1 << 25) + number)
+
+    in_order, row_of = tf.gather(sizes, order), tf.gather(row, order)
+    before = tf.cumsum(in_order, exclusive=True)
+    before -= tf.gather(before, tf.gather(words.row_starts(), row_of))  # in the example
+    # A word may be half within the budget and half beyond; then a coin decides.
+    coin = tf.random.stateless_uniform(tf.shape(budget), seeds[2], -0.25, 0.25, tf.float64)
+    middle = tf.cast(before, tf.float64) + tf.cast(in_order, tf.float64) / 2
+    taken = (middle <= tf.gather(budget + coin, row_of)) | (before == 0)
+    return tf.gather(taken, tf.argsort(order))
+
+
 def _spans(text_begins, seed):
-    """Cuts texts into spans of words.
+    """Cuts texts into spans of words, of the lengths that SpanBERT draws.
 
     Args:
         text_begins: bool [words], whether a text begins with the word.
@@ -151,9 +177,3 @@ def _changes(values):
 def _number(begins):
     """The number, from 0, of the group that each member is in, given where the groups begin."""
     return tf.cumsum(tf.cast(begins, tf.int32)) - 1
-
-
-def _inverse(permutation):
-    return tf.scatter_nd(
-        permutation[:, tf.newaxis], tf.range(tf.size(permutation)), tf.shape(permutation)
-    )
