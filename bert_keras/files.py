@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import pathlib
+import shutil
 import tempfile
 
 from bert_keras.errors import InputError
@@ -43,6 +44,8 @@ def resolve(reference):
 
 
 def _what_is(path):
+    if path.is_dir():
+        return "a folder"
     return "a file" if path.is_file() else "nothing"
 
 
@@ -70,4 +73,33 @@ def write_whole(path, mode="w"):
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
+        raise
+
+
+@contextlib.contextmanager
+def write_whole_folder(path):
+    """Makes a folder that takes its name only when everything is in it.
+
+    Args:
+        path: where the folder will be; there may be an empty one.
+
+    Yields:
+        A `pathlib.Path` of a folder beside it, to be filled. If the block raises, nothing is left.
+
+    Raises:
+        InputError: there is something at `path`.
+    """
+    path = pathlib.Path(path).expanduser().absolute()
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise InputError(f"{path}: expected a new folder, found {_what_is(path)} with content.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield aside
+        os.chmod(aside, 0o755)
+        if path.exists():
+            path.rmdir()
+        os.rename(aside, path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
         raise

@@ -133,14 +133,13 @@ def write_google(model, folder):
     contents = of(model)
     config = contents.config
     if config.position_embedding_type == "sinusoidal":
-        raise InputError(f"{folder}: Google's BERT has no sinusoidal positions.")
+        raise InputError("Google's BERT has no sinusoidal positions.")
     if config.hidden_act not in _ACTS:
-        raise InputError(f"{folder}: Google's BERT has no activation {config.hidden_act!r}.")
+        raise InputError(f"Google's BERT has no activation {config.hidden_act!r}.")
     if config.hidden_act == "gelu":
         logger.warning(
-            "%s: the model has the exact GELU and Google's code computes its tanh approximation: "
-            "outputs will differ by some 1e-3.",
-            folder,
+            "The model has the exact GELU and Google's code computes its tanh approximation: "
+            "outputs will differ by some 1e-3."
         )
     names, tensors = [], []
     for weight, value in contents.weights():

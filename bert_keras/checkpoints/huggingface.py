@@ -107,7 +107,7 @@ def write_huggingface(model, folder, labels=None, extra=None):
     contents = of(model)
     config, heads = contents.config, contents.heads
     if config.position_embedding_type == "sinusoidal":
-        raise InputError(f"{folder}: Hugging Face's BERT has no sinusoidal positions.")
+        raise InputError("Hugging Face's BERT has no sinusoidal positions.")
     architecture = _ARCHITECTURES.get(tuple(heads), "BertModel")
     for sizes in heads.values():
         if labels is None and "num_classes" in sizes:

@@ -171,18 +171,18 @@ def write_keras_hub(model, tokenizer, folder):
     config = contents.config
     if config.position_embedding_type == "sinusoidal" or config.hidden_act in ("relu", "silu"):
         raise InputError(
-            f"{folder}: KerasHub's BERT has learned positions and GELU, found "
+            "KerasHub's BERT has learned positions and GELU, found "
             f"{config.position_embedding_type} and {config.hidden_act}."
         )
     try:
         import keras_hub
     except ImportError as error:
         raise InputError(
-            f"{folder}: writing KerasHub's layout needs the package keras-hub ({error})."
+            f"Writing KerasHub's layout needs the package keras-hub ({error})."
         ) from error
     import h5py
 
-    _warn(contents, folder)
+    _warn(contents)
     task = next((head for head in ("classifier", "masked_lm") if head in contents.heads), None)
     theirs = {name: getattr(config, ours) for ours, name in _NAMES.items()}
     backbone = keras_hub.models.BertBackbone(**theirs, dtype="float32")
@@ -219,31 +219,28 @@ def write_keras_hub(model, tokenizer, folder):
                     found[...] = value.reshape(found.shape)
 
 
-def _warn(contents, folder):
+def _warn(contents):
     config = contents.config
     if config.hidden_act not in _TANH_GELUS:
         logger.warning(
-            "%s: the model has the exact GELU and KerasHub computes its tanh approximation: "
-            "outputs will differ by some 1e-3.",
-            folder,
+            "The model has the exact GELU and KerasHub computes its tanh approximation: "
+            "outputs will differ by some 1e-3."
         )
     if config.layer_norm_eps != _EPSILON:
         logger.warning(
-            "%s: the model's layer_norm_eps is %g and KerasHub's %g.",
-            folder,
+            "The model's layer_norm_eps is %g and KerasHub's %g.",
             config.layer_norm_eps,
             _EPSILON,
         )
     if "masked_lm" in contents.heads:
         logger.warning(
-            "%s: the head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of "
-            "1e-5: its logits may differ by some 1e-3.",
-            folder,
+            "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of "
+            "1e-5: its logits may differ by some 1e-3."
         )
     left_out = [head for head in contents.heads if head in ("mean_classifier", "next_sentence")]
     if {"classifier", "masked_lm"} <= set(contents.heads):
         left_out.append("masked_lm")
     if left_out:
-        logger.warning("%s: KerasHub has no place for the %s.", folder, " and ".join(left_out))
+        logger.warning("KerasHub has no place for the %s.", " and ".join(left_out))
     if "pooler/dense/kernel" not in contents.values:
-        logger.warning("%s: the checkpoint has no pooler, so KerasHub's is newly made.", folder)
+        logger.warning("The checkpoint has no pooler, so KerasHub's is newly made.")

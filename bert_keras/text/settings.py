@@ -18,6 +18,7 @@ from bert_keras.text.vocabulary import (
 _VOCABULARY_FILE = "vocab.txt"
 _RUST_FILE = "tokenizer.json"
 _CONFIG_FILE = "tokenizer_config.json"
+_KERAS_HUB_FILE = "assets/tokenizer/vocabulary.txt"  # in a preset, whose settings are in _RUST_FILE
 _MODEL_CONFIG_FILES = ("config.json", "bert_config.json")
 _DEFAULT_LENGTH = 512
 # Hugging Face writes 1e30 for "no limit".
@@ -34,7 +35,8 @@ _NAMES = {
 def read_tokens(folder):
     """Reads the vocabulary of a model's folder.
 
-    It is vocab.txt, or the one inside tokenizer.json, which is all that transformers 5 writes.
+    It is vocab.txt, or the one inside tokenizer.json, which is all that transformers 5 writes, or
+    that of a KerasHub preset.
 
     Args:
         folder: a `pathlib.Path`.
@@ -45,6 +47,8 @@ def read_tokens(folder):
     Raises:
         InputError: there is none, or it is no WordPiece vocabulary.
     """
+    if (folder / _KERAS_HUB_FILE).is_file():
+        return read_vocabulary(folder / _KERAS_HUB_FILE)
     path = folder / _RUST_FILE
     if (folder / _VOCABULARY_FILE).is_file() or not path.is_file():
         return read_vocabulary(folder / _VOCABULARY_FILE)
@@ -79,6 +83,11 @@ def read(folder, tokens):
     path = folder / _CONFIG_FILE
     config = _read_object(path)
     lowercase = config.get("do_lower_case")
+    if (folder / _KERAS_HUB_FILE).is_file():
+        # Whether it keeps accents is not asked: KerasHub's own presets say that they do, of
+        # vocabularies that were made without.
+        path = folder / _RUST_FILE
+        lowercase = _settings_of(_read_object(path)).get("lowercase")
     if lowercase is None:
         lowercase = not looks_cased(tokens)
     _expect(path, "do_lower_case", lowercase, (True, False))
@@ -121,11 +130,17 @@ def write(folder, tokenizer):
 
 
 def _length(folder, limit):
-    limits = [limit] + [
-        _read_object(folder / name).get("max_position_embeddings") for name in _MODEL_CONFIG_FILES
-    ]
+    configs = [_read_object(folder / name) for name in _MODEL_CONFIG_FILES]
+    limits = [limit, *(config.get("max_position_embeddings") for config in configs)]
+    limits += [_settings_of(config).get("max_sequence_length") for config in configs]
     known = [int(n) for n in limits if isinstance(n, int | float) and 0 < n < _NO_LIMIT]
     return min(known, default=_DEFAULT_LENGTH)
+
+
+def _settings_of(content):
+    """The arguments in what Keras serialized, nothing if it is something else."""
+    values = content.get("config")
+    return values if "registered_name" in content and isinstance(values, dict) else {}
 
 
 def _read_object(path):

@@ -25,6 +25,11 @@ def read_vocabulary(path):
     Raises:
         InputError: no such file, not UTF-8, or the tokens are no vocabulary (`check_vocabulary`).
     """
+    return check_vocabulary(read_lines(path), os.fspath(path))
+
+
+def read_lines(path):
+    """Reads the lines of a vocab.txt, whatever they are; see `read_vocabulary`."""
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a vocabulary file, found none.")
@@ -41,7 +46,7 @@ def read_vocabulary(path):
         raise InputError(f"{path}:{line}: expected UTF-8, found other bytes.") from None
     # Only "\n" ends a line: Google's Chinese vocabulary has U+2028 for a token.
     lines = text.removesuffix("\n").split("\n")
-    return check_vocabulary([line.strip(" \t\r") for line in lines], os.fspath(path))
+    return [line.strip(" \t\r") for line in lines]
 
 
 def check_vocabulary(tokens, place="vocabulary"):

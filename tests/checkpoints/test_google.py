@@ -8,12 +8,14 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.checkpoints import mapping
-from bert_keras.checkpoints.google import GoogleCheckpoint
-from bert_keras.checkpoints.load import load_weights, open_checkpoint
+from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.google import GoogleCheckpoint, write_google
+from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.encoder import BertEncoder
+from bert_keras.models.pretrainer import BertPretrainer
 
 VALUES = {
     "vocab_size": 20,
@@ -152,3 +154,66 @@ def test_damaged_data(folder, damage):
     said = "variable .* cannot be read" if damage == "flip" else "expected .* bytes of data"
     with pytest.raises(InputError, match=rf"bert_model\.ckpt: {said}"):
         BertEncoder.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [BertEncoder, BertPretrainer, lambda config: BertClassifier(config, 3)],
+    ids=["encoder", "pretrainer", "classifier"],
+)
+def test_what_is_written_is_read_again_bit_for_bit(tmp_path, make):
+    model = make(BertConfig.from_dict(VALUES | {"hidden_act": "gelu_new"}))
+    write_google(model, tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    data = {"bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"}
+    assert names == {"bert_config.json", *data}
+    assert json.loads((tmp_path / "bert_config.json").read_text())["hidden_act"] == "gelu"
+    with open_checkpoint(tmp_path) as checkpoint:
+        again = contents_of(checkpoint)
+    assert again.config == model.config and again.heads == model.heads
+    for weight, value in of(model).weights():
+        np.testing.assert_array_equal(again.values[weight.ours], value)
+
+
+def test_a_pretrainers_names_are_googles(tmp_path):
+    """As run_pretraining.py's get_masked_lm_output and get_next_sentence_output spell them."""
+    model = BertPretrainer(BertConfig.from_dict(VALUES | {"hidden_act": "relu"}))
+    write_google(model, tmp_path)
+    reader = tf.train.load_checkpoint(str(tmp_path / "bert_model.ckpt"))
+    shapes = reader.get_variable_to_shape_map()
+    heads = {name: shape for name, shape in shapes.items() if name.startswith("cls/")}
+    assert heads == {
+        "cls/predictions/transform/dense/kernel": [8, 8],
+        "cls/predictions/transform/dense/bias": [8],
+        "cls/predictions/transform/LayerNorm/gamma": [8],
+        "cls/predictions/transform/LayerNorm/beta": [8],
+        "cls/predictions/output_bias": [20],
+        "cls/seq_relationship/output_weights": [2, 8],
+        "cls/seq_relationship/output_bias": [2],
+    }
+    kernel = keras.ops.convert_to_numpy(model.get_layer("next_sentence").kernel)
+    np.testing.assert_array_equal(
+        reader.get_tensor("cls/seq_relationship/output_weights").T, kernel
+    )
+
+
+def test_what_google_cannot_compute_is_told(tmp_path, caplog):
+    write_google(BertEncoder(BertConfig.from_dict(VALUES)), tmp_path)
+    assert "exact GELU" in caplog.text
+    silu = BertEncoder(BertConfig.from_dict(VALUES | {"hidden_act": "silu"}))
+    with pytest.raises(InputError, match="no activation 'silu'"):
+        write_google(silu, tmp_path / "new")
+    sinusoidal = BertConfig.from_dict(VALUES | {"position_embedding_type": "sinusoidal"})
+    with pytest.raises(InputError, match="no sinusoidal positions"):
+        write_google(BertEncoder(sinusoidal), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_write_leaves_nothing_beside(folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        write_google(BertEncoder(BertConfig.from_dict(VALUES)), folder)
+    assert {path.name for path in folder.iterdir()} == {"bert_config.json"}
