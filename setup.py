@@ -17,7 +17,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["bert_keras", "bert_keras.*"]),
-    py_modules=["run_classifier"],
+    py_modules=["run_classifier", "run_vocabulary"],
     install_requires=[
         "absl-py>=2.0",
         "keras>=3.15,<4",

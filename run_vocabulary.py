@@ -1,0 +1,86 @@
+"""Learns a WordPiece vocabulary from text, for a BERT of one's own.
+
+  python run_vocabulary.py --input_file=data/reports.txt --layout=sentences --vocab_size=200 \\
+      --output_dir=runs/vocabulary
+"""
+
+import logging
+import pathlib
+
+from absl import flags
+
+from bert_keras import script
+from bert_keras.errors import InputError
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_list("input_file", None, "Files, folders, globs or tfds:NAME[:SPLIT], commas between.")
+flags.DEFINE_enum(
+    "layout",
+    "auto",
+    ["auto", "sentences", "files", "jsonl", "wikitext"],
+    "See data/README.md.",
+)
+flags.DEFINE_string("text_column", "text", "Name of the text in JSON lines or a tfds data set.")
+flags.DEFINE_string("language", "en", "Of the text, a code such as en: how its sentences end.")
+flags.DEFINE_integer("vocab_size", 30522, "How many tokens to learn.", 1)
+flags.DEFINE_bool("do_lower_case", True, "Lower-case the text and take its accents away.")
+flags.DEFINE_float("dev_fraction", 0.02, "Share of documents kept to measure on.", 0.0, 1.0)
+flags.DEFINE_string("output_dir", None, "A new folder for vocab.txt and tokenizer_config.json.")
+
+_UNKNOWN_WARNING = 0.05
+
+logger = logging.getLogger("bert_keras")
+
+
+def main():
+    if not FLAGS.input_file:
+        raise InputError("Expected --input_file, the text to learn from.")
+    if not FLAGS.output_dir:
+        raise InputError("Expected --output_dir, a new folder for the vocabulary.")
+    folder = pathlib.Path(FLAGS.output_dir)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(
+            f"--output_dir: expected a new folder, but there is something in {folder}."
+        )
+    from bert_keras.data.corpus import Corpus
+
+    corpus = Corpus(FLAGS.input_file, FLAGS.layout, FLAGS.text_column, FLAGS.language)
+    script.start_tensorflow_quietly()
+    from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
+    from bert_keras.text.tokenizer import BertTokenizer
+
+    print(f"Reading {len(corpus.shards):,} files")
+    held_out = True
+    words = count_words(_sentences(corpus, held_out=False), FLAGS.do_lower_case)
+    if not words:  # a single document
+        held_out = None
+        words = count_words(_sentences(corpus, held_out), FLAGS.do_lower_case)
+    print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
+    tokenizer = BertTokenizer(learn_vocabulary(words, FLAGS.vocab_size), FLAGS.do_lower_case)
+    coverage = measure_coverage(tokenizer, _sentences(corpus, held_out))
+    tokenizer.save(folder)
+    print(f"{len(tokenizer.vocabulary):,} tokens in {folder}")
+    print(
+        f"{'Held-out documents' if held_out else 'One document, learned from'}: "
+        f"{coverage.words:,} words, {coverage.unknown_share:.3%} [UNK], "
+        f"{coverage.tokens_per_word:.3f} tokens a word"
+    )
+    if coverage.unknown_share > _UNKNOWN_WARNING:
+        logger.warning(
+            "The vocabulary does not fit the text: more than %.0f%% of the words are [UNK].",
+            100 * _UNKNOWN_WARNING,
+        )
+
+
+def _sentences(corpus, held_out):
+    """Yields the sentences of the documents that are held out, of the others, or of all (None)."""
+    from bert_keras.data.tokenizing import is_held_out, number_documents
+
+    for number, document in number_documents(corpus, range(len(corpus.shards))):
+        if held_out is None or is_held_out(number, FLAGS.dev_fraction) == held_out:
+            yield from document.sentences
+
+
+if __name__ == "__main__":
+    script.run(main)
