@@ -17,7 +17,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["bert_keras", "bert_keras.*"]),
-    py_modules=["run_classifier", "run_vocabulary"],
+    py_modules=["run_classifier", "run_pretraining", "run_vocabulary"],
     install_requires=[
         "absl-py>=2.0",
         "keras>=3.15,<4",
@@ -30,7 +30,12 @@ setuptools.setup(
         "tensorflow>=2.21,<2.22",
     ],
     extras_require={
-        "pretraining": ["sentencex>=1.0.32", "tokenizers>=0.20"],
+        "pretraining": [
+            "sentencex>=1.0.32",  # sentences of plain text
+            "tensorflow-datasets>=4.9.10",
+            "importlib_resources>=6.0",  # which it needs and does not declare
+            "tokenizers>=0.20",  # learns vocabularies
+        ],
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": [

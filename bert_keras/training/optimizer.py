@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-_NO_DECAY = ("bias", "gamma", "beta", "output_bias")
+_NO_DECAY = ("bias", "gamma", "beta")
 
 
 class _Adam(keras.optimizers.Optimizer):

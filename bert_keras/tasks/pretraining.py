@@ -1,0 +1,244 @@
+"""Pretraining: the words behind the masks, and whether one text follows another."""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
+from bert_keras.config import BertConfig
+from bert_keras.data.passages import PassageSet
+from bert_keras.data.phases import Phases
+from bert_keras.errors import InputError
+from bert_keras.layers.example_starts import example_starts
+from bert_keras.tasks.task import Evaluation, Table, Task
+
+_SHOWN_FILLINGS = 40
+_BEST = 5
+_BLANK = "____"  # the mask in question, among others
+_CONTEXT = 12  # tokens on either side of a shown mask
+
+
+@dataclasses.dataclass(frozen=True)
+class Objectives:
+    """What is to be learned from the passages, and in which rows; see `PassageSet` and `Phases`.
+
+    Attributes:
+        sentences: "nsp", "sop" or "none".
+        masking: "token", "word" or "span".
+        rate: the share of the tokens to predict.
+        max_length: tokens an example.
+        short_length: tokens an example in the first phase; 0 for one phase alone.
+        short_share: the share of the steps in the first phase.
+    """
+
+    sentences: str = "nsp"
+    masking: str = "token"
+    rate: float = 0.15
+    max_length: int = 128
+    short_length: int = 0
+    short_share: float = 0.9
+
+
+class Pretraining(Task):
+    """Learns from running text alone.
+
+    Args:
+        prepare: function of (tokenizer, max_length) that gives the `Prepared` passages.
+        objectives: `Objectives`.
+        config: the `BertConfig` of a model that starts from nothing, its `vocab_size` left aside;
+            None where weights are given to start from.
+        vocabulary: the folder of that model's vocabulary, as `BertTokenizer.save` writes it.
+    """
+
+    def __init__(self, prepare, objectives, config=None, vocabulary=None):
+        self._prepare = prepare
+        self._objectives = objectives
+        self._config = config
+        self._vocabulary = vocabulary
+        self._passages = None
+        self._fillings = []
+
+    def prepare(self, reference):
+        from bert_keras.text.tokenizer import BertTokenizer
+
+        if (reference is None) == (self._config is None):
+            raise InputError(
+                "Expected either --init_checkpoint, to go on from weights, or --vocab_dir and a "
+                "size, to start from nothing."
+            )
+        self.tokenizer = BertTokenizer.from_pretrained(reference or self._vocabulary)
+        if reference:
+            with open_checkpoint(reference) as checkpoint:
+                check_vocabulary(self.tokenizer, checkpoint.config, reference)
+                positions = checkpoint.config.max_position_embeddings
+        else:
+            size = len(self.tokenizer.vocabulary)
+            self._config = dataclasses.replace(self._config, vocab_size=size)
+            positions = self._config.max_position_embeddings
+        if self._objectives.max_length > positions:
+            raise InputError(
+                f"--max_seq_length: expected at most {positions}, the positions of the model, "
+                f"found {self._objectives.max_length}."
+            )
+        if self._objectives.short_length >= self._objectives.max_length:
+            raise InputError(
+                f"--short_seq_length: expected less than --max_seq_length, "
+                f"{self._objectives.max_length}, found {self._objectives.short_length}."
+            )
+        self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
+
+    def restore(self, folder):
+        from bert_keras.text.tokenizer import BertTokenizer
+
+        self.tokenizer = BertTokenizer.from_pretrained(folder)
+
+    def build_model(self, reference, dtype):
+        from bert_keras.models.pretrainer import BertPretrainer
+
+        sentence_head = self._objectives.sentences != "none"
+        if reference is None:
+            return BertPretrainer(self._config, sentence_head, dtype=dtype)
+        return BertPretrainer.from_pretrained(reference, sentence_head, dtype=dtype)
+
+    def save(self, model, folder):
+        from bert_keras.checkpoints.huggingface import write_huggingface
+
+        write_huggingface(model, folder)
+        self.tokenizer.save(folder)
+
+    def training_set(self):
+        sizes, short = self._passages.sizes["train"], self._objectives.short_length
+        return Phases(
+            self._examples("train", sizes.passages, self._objectives.max_length),
+            self._examples("train", None, short) if short else None,
+            self._objectives.short_share,
+        )
+
+    def evaluation_set(self):
+        if self._passages is None:
+            self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
+        count = self._passages.sizes["validation"].passages
+        return self._examples("validation", count, self._objectives.max_length)
+
+    def weights(self, batch):
+        masked = tf.math.count_nonzero(batch["inputs"]["masked"], dtype=tf.int32)
+        ones = {"masked_lm": tf.ones([masked])}
+        if "is_next" in batch:
+            ones["sentences"] = tf.ones([tf.size(batch["is_next"])])
+        return ones
+
+    def losses(self, outputs, batch):
+        labels = tf.boolean_mask(batch["row_targets"]["labels"], batch["inputs"]["masked"] > 0)
+        losses = {"masked_lm": _cross_entropy(labels, outputs["token_logits"])}  # [masked]
+        if "is_next" in batch:  # class 0 is "B follows A"
+            losses["sentences"] = _cross_entropy(1 - batch["is_next"], outputs["sentence_logits"])
+        return losses
+
+    @property
+    def score_names(self):
+        return list(self._scores(np.ones([1, 5])))
+
+    def answers(self, outputs, batch):
+        """Returns float32 [examples, 5], sums over each example's predictions.
+
+        They are the masked words' loss, how many were told, how many there were, the loss of the
+        sentences, and whether those were told.
+        """
+        masked = batch["inputs"]["masked"] > 0  # [rows, length]
+        labels = tf.boolean_mask(batch["row_targets"]["labels"], masked)  # [masked]
+        losses = self.losses(outputs, batch)
+        right = tf.argmax(outputs["token_logits"], axis=1, output_type=tf.int32) == labels
+        starts = tf.cast(example_starts(batch["inputs"]["example_ids"]), tf.int32)
+        owner = tf.boolean_mask(tf.cumsum(starts) - 1, tf.reshape(masked, [-1]))  # [masked]
+        columns = [losses["masked_lm"], tf.cast(right, tf.float32), tf.ones_like(owner, tf.float32)]
+        sums = tf.math.unsorted_segment_sum(
+            tf.stack(columns, axis=1), owner, tf.size(batch["example"])
+        )  # [examples, 3]
+        if "is_next" in batch:
+            told = tf.argmax(outputs["sentence_logits"], axis=1, output_type=tf.int32)
+            columns = [losses["sentences"], tf.cast(told == 1 - batch["is_next"], tf.float32)]
+            pairs = tf.stack(columns, axis=1)  # [examples, 2]
+        else:
+            pairs = tf.zeros([tf.size(batch["example"]), 2])
+        if 0 in batch["example"].numpy():  # of every evaluation the same examples
+            self._fillings = self._fill(outputs["token_logits"], labels, batch["inputs"])
+        return tf.concat([sums, pairs], axis=1)
+
+    def evaluate(self, answers):
+        header = ["text", "truth", f"{_BEST} best fillings"]
+        return Evaluation(self._scores(answers), {"fillings": Table(header, self._fillings)})
+
+    def _scores(self, answers):
+        loss, right, masked, pair_loss, pair_right = answers.sum(axis=0, dtype=np.float64)
+        scores = {
+            "masked_lm_loss": loss / masked,
+            "masked_lm_accuracy": right / masked,
+            "perplexity": math.exp(min(loss / masked, 700)),
+        }
+        if self._objectives.sentences != "none":
+            scores["sentence_accuracy"] = pair_right / len(answers)
+            scores["sentence_loss"] = pair_loss / len(answers)
+        return scores
+
+    def _examples(self, split, count, max_length):
+        return PassageSet(
+            lambda seed: self._passages.dataset(split, seed),
+            count,
+            self.tokenizer,
+            max_length,
+            self._objectives.sentences,
+            self._objectives.masking,
+            self._objectives.rate,
+        )
+
+    def _fill(self, logits, labels, inputs):
+        """Rows of a table that shows what the model puts in the place of [MASK]."""
+        vocabulary = self.tokenizer.vocabulary
+        tokens = inputs["token_ids"].numpy()  # [rows, length]
+        examples = inputs["example_ids"].numpy()
+        places = np.argwhere(inputs["masked"].numpy() > 0)  # [masked, 2]
+        hidden = np.flatnonzero(tokens[tuple(places.T)] == self.tokenizer.mask_id)
+        hidden = hidden[:: max(1, len(hidden) // _SHOWN_FILLINGS)][:_SHOWN_FILLINGS]
+        best = tf.math.top_k(tf.nn.softmax(tf.gather(logits, hidden)), _BEST)
+        rows = []
+        for index, ids, probabilities in zip(
+            hidden, best.indices.numpy(), best.values.numpy(), strict=True
+        ):
+            row, column = places[index]
+            around = [
+                _BLANK if at == column else vocabulary[tokens[row, at]]
+                for at in range(max(0, column - _CONTEXT), column + _CONTEXT + 1)
+                if at < tokens.shape[1] and examples[row, at] == examples[row, column]
+            ]
+            best_words = [
+                f"{vocabulary[i]} {p:.2f}" for i, p in zip(ids, probabilities, strict=True)
+            ]
+            text = " ".join(around).replace(" ##", "")
+            rows.append([text, vocabulary[labels[index]], ", ".join(best_words)])
+        return rows
+
+
+def _cross_entropy(labels, logits):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def make_config(size, path):
+    """The shape of a model that starts from nothing.
+
+    Args:
+        size: one of `BertConfig.from_size`'s, or "".
+        path: a bert_config.json, or "".
+
+    Returns:
+        A `BertConfig`, or None if neither is given.
+
+    Raises:
+        InputError: both are given.
+    """
+    if size and path:
+        raise InputError("Expected either --model_size or --bert_config_file, found both.")
+    if path:
+        return BertConfig.from_file(path)
+    return BertConfig.from_size(size) if size else None

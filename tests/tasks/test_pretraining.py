@@ -1,0 +1,198 @@
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.checkpoints.load import open_checkpoint
+from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
+from bert_keras.models.classifier import BertClassifier
+from bert_keras.models.pretrainer import BertPretrainer
+from bert_keras.tasks.pretraining import Objectives, Pretraining, make_config
+from bert_keras.text.tokenizer import BertTokenizer
+from bert_keras.training.inference import Inference
+from bert_keras.training.job import Job, Settings
+from bert_keras.training.loop import Schedule
+from bert_keras.training.run_folder import RunFolder
+
+TEXT = (
+    "The soup was cold and the waiter never came. We left hungry. A long wait for a small plate.",
+    "The story is slow. The actors are good and the music is lovely. I would see it again.",
+    "Good soup. Slow.",
+)
+TINY = BertConfig(
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=32,
+    max_position_embeddings=64,
+    initializer_range=0.2,
+)
+
+
+class Passages:
+    """What `prepare` gives, in memory."""
+
+    def __init__(self, tokenizer, copies=4):
+        self._examples = []
+        for document, text in enumerate(TEXT * copies):
+            sentences = [s + "." for s in text.split(". ")]
+            tokens = [tokenizer.tokenize([s])[0].numpy() for s in sentences]
+            starts = np.cumsum([0, *map(len, tokens[:-1])])
+            self._examples.append(
+                {"tokens": np.concatenate(tokens), "sentences": starts, "document": document}
+            )
+        size = types.SimpleNamespace(passages=len(self._examples))
+        self.sizes = {"train": size, "validation": size}
+
+    def dataset(self, split, seed=None):
+        signature = {
+            "tokens": tf.TensorSpec([None], tf.int32),
+            "sentences": tf.TensorSpec([None], tf.int32),
+            "document": tf.TensorSpec([], tf.int64),
+        }
+        found = tf.data.Dataset.from_generator(
+            lambda: iter(self._examples), output_signature=signature
+        )
+        return found if seed is None else found.shuffle(100, seed)
+
+
+@pytest.fixture(scope="module")
+def make_task(tiny_checkpoint):
+    def make(prepared=True, from_nothing=False, **objectives):
+        objectives = Objectives(max_length=64, **objectives)
+        places = {"config": TINY, "vocabulary": tiny_checkpoint} if from_nothing else {}
+        task = Pretraining(lambda tokenizer, _: Passages(tokenizer), objectives, **places)
+        if prepared:
+            task.prepare(None if from_nothing else str(tiny_checkpoint))
+        return task
+
+    return make
+
+
+def reference_answers(task, model, batch):
+    """The sums of one batch, an example and a token at a time, in NumPy."""
+    outputs = {k: v.numpy().astype(np.float64) for k, v in model(batch["inputs"]).items()}
+    batch = {
+        "labels": batch["row_targets"]["labels"].numpy(),
+        "is_next": batch["is_next"].numpy() if "is_next" in batch else None,
+        **{name: values.numpy() for name, values in batch["inputs"].items()},
+    }
+
+    def loss(logits, label):
+        return np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[label]
+
+    sums, owners, row_start = {}, [], 0
+    masked = 0
+    for row, examples in enumerate(batch["example_ids"]):
+        for column, example in enumerate(examples):
+            if not example:
+                continue
+            number = row_start + example - 1
+            entry = sums.setdefault(number, np.zeros(5))
+            if batch["masked"][row, column]:
+                logits, label = outputs["token_logits"][masked], batch["labels"][row, column]
+                entry[:3] += loss(logits, label), logits.argmax() == label, 1
+                owners.append(number)
+                masked += 1
+        row_start += examples.max()
+    assert masked == len(outputs["token_logits"])
+    for number, entry in sums.items():
+        if batch["is_next"] is not None:
+            logits, label = outputs["sentence_logits"][number], 1 - batch["is_next"][number]
+            entry[3:] += loss(logits, label), logits.argmax() == label
+    return np.stack([sums[number] for number in sorted(sums)])
+
+
+@pytest.mark.parametrize("sentences", ["nsp", "sop", "none"])
+def test_answers_and_losses_by_hand(make_task, sentences):
+    keras.utils.set_random_seed(4)
+    task = make_task(from_nothing=True, sentences=sentences)
+    model = task.build_model(None, "float32")
+    (batch,) = task.evaluation_set().evaluation_batches(99)
+    assert len(batch["inputs"]["token_ids"]) < len(batch["example"]) == 12  # rows hold several
+    expected = reference_answers(task, model, batch)
+    outputs = model(batch["inputs"])
+    np.testing.assert_allclose(task.answers(outputs, batch), expected, rtol=1e-4, atol=1e-5)
+
+    losses, weights = task.losses(outputs, batch), task.weights(batch)
+    assert {n: v.shape for n, v in losses.items()} == {n: v.shape for n, v in weights.items()}
+    assert float(tf.reduce_sum(losses["masked_lm"])) == pytest.approx(expected[:, 0].sum(), 1e-4)
+    assert ("sentences" in losses) == (sentences != "none")
+
+    scores = task.evaluate(expected).scores
+    mean = expected[:, 0].sum() / expected[:, 2].sum()
+    assert scores["masked_lm_loss"] == pytest.approx(mean)
+    assert scores["perplexity"] == pytest.approx(np.exp(mean))
+    assert scores["masked_lm_accuracy"] == expected[:, 1].sum() / expected[:, 2].sum()
+    if sentences != "none":
+        assert scores["sentence_accuracy"] == expected[:, 4].mean()
+        assert scores["sentence_loss"] == pytest.approx(expected[:, 3].mean())
+    assert task.score_names == list(scores)
+
+
+def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
+    task = make_task(sentences="none")
+    model = task.build_model(str(tiny_checkpoint), "float32")
+    Inference(model, task.answers, 99)(task.evaluation_set(), "")
+    table = task.evaluate(np.ones([1, 5])).tables["fillings"]
+    assert table.rows
+    vocabulary = task.tokenizer.vocabulary
+    for text, truth, fillings in table.rows:
+        assert text.count("____") == 1
+        assert truth in vocabulary and truth != "[MASK]"
+        words, probabilities = zip(*(f.rsplit(" ", 1) for f in fillings.split(", ")), strict=True)
+        assert len(words) == 5 and set(words) <= set(vocabulary)
+        assert sorted(map(float, probabilities), reverse=True) == list(map(float, probabilities))
+    assert any("waiter" in row[0] or "actors" in row[0] for row in table.rows)
+
+
+def test_learns_what_it_sees(make_task, tmp_path, tiny_checkpoint):
+    schedule = Schedule(
+        learning_rate=0.02,
+        epochs=25.0,
+        batch_size=12,
+        warmup_proportion=0.1,
+        evaluations_per_epoch=0.04,
+        seed=0,
+        decay="cosine",
+    )
+    job = Job(
+        make_task(prepared=False, from_nothing=True), Settings(None, schedule), RunFolder(tmp_path)
+    )
+    job.train({}, {})
+    job.evaluate()
+    scores = job._evaluation.scores
+    guess = np.log(len(BertTokenizer.from_pretrained(tiny_checkpoint).vocabulary))
+    assert scores["masked_lm_loss"] < guess - 2
+
+    # The folder is an ordinary checkpoint: heads in it, no optimizer, and a classifier on top.
+    with open_checkpoint(tmp_path) as checkpoint:
+        assert not any("moment" in name for name in checkpoint.shapes)
+    again = BertPretrainer.from_pretrained(tmp_path)
+    assert again.sentence_head
+    assert BertClassifier.from_pretrained(tmp_path, num_classes=2).config == again.config
+
+
+def test_what_cannot_be(make_task, tiny_checkpoint):
+    with pytest.raises(InputError, match=r"either --init_checkpoint.* or --vocab_dir and a size"):
+        make_task(prepared=False).prepare(None)
+    with pytest.raises(InputError, match=r"either --init_checkpoint.* or --vocab_dir and a size"):
+        make_task(prepared=False, from_nothing=True).prepare(str(tiny_checkpoint))
+    with pytest.raises(InputError, match="--short_seq_length: expected less than --max_seq_length"):
+        make_task(short_length=64)
+    task = Pretraining(None, Objectives(max_length=65))
+    with pytest.raises(InputError, match="--max_seq_length: expected at most 64"):
+        task.prepare(str(tiny_checkpoint))
+
+
+def test_the_shape_of_a_new_model(tmp_path):
+    assert make_config("", "") is None
+    assert make_config("mini", "").hidden_size == 256
+    path = tmp_path / "bert_config.json"
+    path.write_text('{"hidden_size": 12, "num_attention_heads": 2}')
+    assert make_config("", path).hidden_size == 12
+    with pytest.raises(InputError, match="either --model_size or --bert_config_file"):
+        make_config("mini", path)
