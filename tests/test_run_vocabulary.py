@@ -1,0 +1,97 @@
+"""The script as a person calls it: its flags have the names of run_classifier's, so alone."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from bert_keras.text.tokenizer import BertTokenizer
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, ROOT / "run_vocabulary.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def learned(samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vocabulary") / "new"
+    files = f"{samples}/rep*.txt"
+    done = run(
+        f"--input_file={files}", "--layout=sentences", "--vocab_size=180", f"--output_dir={folder}"
+    )
+    return folder, done
+
+
+def test_a_vocabulary(learned):
+    folder, done = learned
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in sorted(folder.iterdir())] == [
+        "tokenizer_config.json",
+        "vocab.txt",
+    ]
+    tokenizer = BertTokenizer.from_pretrained(folder)
+    assert len(tokenizer.vocabulary) == 180
+    assert tokenizer.lowercase
+    assert "180 tokens in" in done.stdout
+    last = done.stdout.splitlines()[-1]
+    # The first of six documents is held out: it has 50 words.
+    assert last.startswith("Held-out documents: 50 words, 0.000% [UNK], 2.")
+    assert last.endswith(" tokens a word")
+
+
+def test_another_is_not_overwritten(learned):
+    folder, _ = learned
+    before = (folder / "vocab.txt").read_bytes()
+    done = run("--input_file=data", f"--output_dir={folder}")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"--output_dir: expected a new folder, but there is something in {folder}.\n"
+    )
+    assert (folder / "vocab.txt").read_bytes() == before
+
+
+def test_one_document_and_capitals(tmp_path):
+    (tmp_path / "one.jsonl").write_text(json.dumps({"body": "Tom Ng met Tom Ng. " * 9 + "Ŵŷ"}))
+    done = run(
+        f"--input_file={tmp_path}/one.jsonl",
+        "--text_column=body",
+        "--vocab_size=100",
+        "--nodo_lower_case",
+        f"--output_dir={tmp_path}/new",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "One document, learned from: 56 words" in done.stdout
+    assert "Tom" in BertTokenizer.from_pretrained(tmp_path / "new").vocabulary
+    assert not BertTokenizer.from_pretrained(tmp_path / "new").lowercase
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Expected --input_file, the text to learn from."),
+        (["--input_file=a.txt"], "Expected --output_dir, a new folder for the vocabulary."),
+        (["--input_file=a.txt", "--output_dir=new"], "a.txt: expected a file, a folder or a glob"),
+        (["--layout=pages"], "flag --layout=pages: value should be one of <auto|"),
+        (["--vocab_size=0"], "flag --vocab_size=0: 0 is not a positive integer"),
+    ],
+)
+def test_flags_that_cannot_be(arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_fits_a_screen():
+    lines = run("--help").stdout.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 100
