@@ -36,9 +36,11 @@ setuptools.setup(
             "importlib_resources>=6.0",  # which it needs and does not declare
             "tokenizers>=0.20",  # learns vocabularies
         ],
+        "beam": ["apache-beam>=2.77"],  # beside pretraining's, to prepare beyond one machine
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": [
+            "apache-beam>=2.77",
             "hypothesis>=6.100",
             "pytest>=8.0",
             "ruff>=0.8",
