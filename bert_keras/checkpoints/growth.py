@@ -127,23 +127,24 @@ def grown_contents(contents, tokenizer, added):
 
 def _pieces(tokenizer, tokens):
     """The ids of the old pieces of each token, none where a character is unknown."""
+    starts = [token for token in tokens if not token.startswith(CONTINUATION)]
+    cut = dict(zip(starts, tokenizer.tokenize(starts).to_list(), strict=True))
+    if len(cut) < len(tokens):
+        cut |= _pieces_inside(tokenizer, [token for token in tokens if token not in cut])
+    return [[] if tokenizer.unk_id in cut[token] else cut[token] for token in tokens]
+
+
+def _pieces_inside(tokenizer, tokens):
+    """The ids by token of those that go on a word: cut as if pieces that go on began words too."""
     vocabulary = tokenizer.vocabulary
-    ids = {token: index for index, token in enumerate(vocabulary)}
-    # A token that goes on a word is cut as if the pieces that go on began words too.
     tails = [t for t in vocabulary if t.startswith(CONTINUATION) and t != CONTINUATION]
     heads = [tail.removeprefix(CONTINUATION) for tail in tails]
     specials = [token for token in SPECIAL_TOKENS if token not in heads]
+    place = {token: index for index, token in enumerate(vocabulary)}
+    ids = [place[token] for token in [*specials, *tails, *tails]]
     inside = BertTokenizer([*specials, *heads, *tails], tokenizer.lowercase)
-    tail_ids = [*(ids[token] for token in specials), *(ids[tail] for tail in tails * 2)]
-
-    bare = [token.removeprefix(CONTINUATION) for token in tokens]
-    as_words = tokenizer.tokenize(bare).to_list()
-    as_tails = [[tail_ids[i] for i in row] for row in inside.tokenize(bare).to_list()]
-    chosen = [
-        tail if token.startswith(CONTINUATION) else word
-        for token, word, tail in zip(tokens, as_words, as_tails, strict=True)
-    ]
-    return [[] if tokenizer.unk_id in row else row for row in chosen]
+    cut = inside.tokenize([token.removeprefix(CONTINUATION) for token in tokens]).to_list()
+    return {token: [ids[i] for i in row] for token, row in zip(tokens, cut, strict=True)}
 
 
 def _plain(token):

@@ -5,6 +5,7 @@ import pytest
 from bert_keras.checkpoints import mapping
 from bert_keras.config import BertConfig
 from bert_keras.models.classifier import BertClassifier
+from bert_keras.models.pretrainer import BertPretrainer
 
 CONFIG = {
     "vocab_size": 20,
@@ -29,9 +30,25 @@ def test_every_variable_is_in_the_table_once_with_its_shape(positions, pooling):
     assert [tuple(variable.shape) for variable in found] == [weight.shape for weight in weights]
 
 
+def test_a_pretrainers_variables_are_in_the_table_too():
+    config = BertConfig(**CONFIG)
+    model = BertPretrainer(config)
+    weights = list(mapping.weights(config, model.heads))
+    found = [mapping.variable(model, weight) for weight in weights]
+    assert sorted(map(id, found)) == sorted(map(id, model.trainable_variables))
+    assert [variable.path for variable in found] == [weight.ours for weight in weights]
+    assert [tuple(variable.shape) for variable in found] == [weight.shape for weight in weights]
+
+
 def test_names_are_told_apart():
-    weights = list(mapping.weights(BertConfig(**CONFIG), {"classifier": {"num_classes": 5}}))
-    for layout in ("huggingface", "google"):
+    heads = {
+        "classifier": {"num_classes": 5},
+        "mean_classifier": {"num_classes": 5},
+        "masked_lm": {},
+        "next_sentence": {},
+    }
+    weights = list(mapping.weights(BertConfig(**CONFIG), heads))
+    for layout in ("huggingface", "google", "keras_hub"):
         names = [name for weight in weights for name in weight.names_in(layout)]
         assert len(set(names)) == len(names)
 

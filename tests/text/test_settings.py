@@ -109,3 +109,18 @@ def test_tokenizer_json_that_cannot_be_used(tmp_path, content, message):
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
         BertTokenizer.from_pretrained(tmp_path)
+
+
+def test_the_preset_of_keras_hub(tmp_path):
+    (tmp_path / "assets/tokenizer").mkdir(parents=True)
+    path = tmp_path / "assets/tokenizer/vocabulary.txt"
+    path.write_text("".join(f"{token}\n" for token in CASED))
+    for name, values in {
+        "tokenizer.json": {"lowercase": False, "strip_accents": False},
+        "config.json": {"max_sequence_length": 64},
+    }.items():
+        content = {"registered_name": "keras_hub>Bert", "config": values}
+        (tmp_path / name).write_text(json.dumps(content))
+    tokenizer = BertTokenizer.from_pretrained(tmp_path)
+    assert tokenizer.vocabulary == CASED
+    assert not tokenizer.lowercase and tokenizer.max_length == 64
