@@ -17,7 +17,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["bert_keras", "bert_keras.*"]),
-    py_modules=["run_classifier", "run_pretraining", "run_vocabulary"],
+    py_modules=["convert_checkpoint", "run_classifier", "run_pretraining", "run_vocabulary"],
     install_requires=[
         "absl-py>=2.0",
         "keras>=3.15,<4",
@@ -38,10 +38,12 @@ setuptools.setup(
         ],
         "beam": ["apache-beam>=2.77"],  # beside pretraining's, to prepare beyond one machine
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
+        "keras_hub": ["keras-hub>=0.32"],  # to write its presets; they are read without it
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": [
             "apache-beam>=2.77",
             "hypothesis>=6.100",
+            "keras-hub>=0.32",
             "pytest>=8.0",
             "ruff>=0.8",
             "sentencex>=1.0.32",
