@@ -50,8 +50,8 @@ def pretraining(config, inputs):
     randomize(model)
     random = np.random.default_rng(2)
     real = inputs["attention_mask"].numpy()
-    masked = (random.random(real.shape) < 0.4) * real
-    masked[0] = 0  # none at all
+    masked = (random.random(real.shape) < 0.6) * real
+    masked[1] = 0  # none at all
     labels = random.integers(0, config.vocab_size, real.shape)
     is_random = random.integers(0, 2, len(real))
     outputs = model(
