@@ -235,7 +235,7 @@ def _warn(contents):
     if "masked_lm" in contents.heads:
         logger.warning(
             "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of "
-            "1e-5: its logits may differ by some 1e-3."
+            "1e-5: its logits will differ by some thousandths."
         )
     left_out = [head for head in contents.heads if head in ("mean_classifier", "next_sentence")]
     if {"classifier", "masked_lm"} <= set(contents.heads):

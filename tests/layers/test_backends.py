@@ -16,6 +16,7 @@ import sys, numpy as np, keras
 from bert_keras.config import BertConfig
 from bert_keras.checkpoints.load import load_weights
 from bert_keras.models.encoder import BertEncoder
+from bert_keras.models.pretrainer import BertPretrainer
 
 golden = sys.argv[1]
 arrays = np.load(golden + "/outputs.npz")
@@ -35,6 +36,17 @@ for name, where in (("sequence_output", mask > 0), ("pooled_output", slice(None)
 dropped = encoder(inputs, training=True)["sequence_output"]
 assert (keras.ops.convert_to_numpy(dropped) != keras.ops.convert_to_numpy(
     outputs["sequence_output"])).any()
+
+arrays = np.load(golden + "/pretraining.npz")
+outputs = BertPretrainer.from_pretrained(golden + "/pretraining")({
+    "token_ids": arrays["input_ids"].astype("int32"),
+    "segment_ids": arrays["token_type_ids"].astype("int32"),
+    "position_ids": inputs["position_ids"],
+    "example_ids": mask,
+    "masked": arrays["masked"].astype("int32"),
+})
+for name, values in outputs.items():
+    assert np.abs(keras.ops.convert_to_numpy(values) - arrays[name]).max() < 1e-4, name
 assert keras.backend.backend() == sys.argv[2]
 assert "tensorflow" not in sys.modules or sys.argv[2] == "tensorflow"
 """
