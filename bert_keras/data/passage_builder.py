@@ -1,12 +1,23 @@
 """The tensorflow-datasets builders that write passages: on one machine, and on Apache Beam."""
 
+import contextlib
 import functools
+import io
+import pathlib
+import re
 import struct
 import tempfile
 import time
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import shuffle
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
 
 from bert_keras.data.tokenizing import Passage, ahead, is_held_out, read_passages
 from bert_keras.errors import InputError
@@ -19,6 +30,9 @@ VERSION = "1.0.0"
 TRAIN, VALIDATION = "train", "validation"
 COUNTS = ("passages", "tokens", "words", "unknown")
 _HEAD = struct.Struct("<qqqq")
+_INPUT_ERROR = re.compile(r"InputError: (.+?)(?: \[while running|$)", re.MULTILINE)
+_SHUFFLED_IN_MEMORY = 1 << 26  # bytes
+_OPEN_FILES = 4096
 _FRAME = 3  # [CLS], and [SEP] twice
 
 
@@ -62,6 +76,18 @@ class Recipe:
         unknown = np.count_nonzero(tokens == self._tokenizer.unk_id)
         return np.array([1, len(tokens), words, unknown])
 
+    def check(self, splits):
+        """Raises an `InputError` if there is nothing to train on.
+
+        Args:
+            splits: the names of those that have passages.
+        """
+        if TRAIN not in splits:
+            raise InputError(
+                f"{self.corpus.shards[0]}: expected text for two passages of {self.max_length} "
+                "tokens at least, found less."
+            )
+
     def split(self, passage, by_document=True):
         """The name of the split that a passage belongs to.
 
@@ -75,6 +101,65 @@ class Recipe:
         else:
             held_out = passage.number % max(round(1 / self._dev_fraction), 2) == 0
         return VALIDATION if held_out else TRAIN
+
+
+def write_passages(recipe, folder, beam_options=None):
+    """Writes the dataset.
+
+    Args:
+        recipe: a `Recipe`.
+        folder: a `pathlib.Path`; the dataset comes into a folder below it.
+        beam_options: Apache Beam's flags, a list of str; None does without Beam.
+
+    Returns:
+        (the dataset's folder; of each split its `COUNTS`, a dict of dicts).
+
+    Raises:
+        InputError: the corpus cannot be used, or Beam is not installed.
+        OSError: a file cannot be written.
+    """
+    tfds.disable_progress_bar()  # there is one of our own
+    config = tfds.download.DownloadConfig(try_download_gcs=False)
+    builder_class = BertPassages
+    if beam_options:
+        try:
+            from bert_keras.data.passage_pipeline import BeamBertPassages, options
+        except ImportError as error:
+            raise InputError(f"Apache Beam: needs bert_keras[beam] installed ({error}).") from None
+        builder_class = BeamBertPassages
+        config = config.replace(beam_options=options(beam_options))
+    builder = builder_class(recipe, data_dir=folder)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), _sorting_on_disk():
+            builder.download_and_prepare(download_config=config)
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+    except Exception as error:
+        # From Beam's workers comes no more than an error's text, and Beam's own added to it.
+        found = _INPUT_ERROR.search(f"{type(error).__name__}: {error}")
+        if beam_options and found:
+            raise InputError(found[1]) from error
+        raise
+    return pathlib.Path(builder.data_dir), builder.counts
+
+
+@contextlib.contextmanager
+def _sorting_on_disk():
+    """Lets tensorflow-datasets shuffle in files from 64 MB on, where it would take a gigabyte.
+
+    That is a thousand files at a time, which many systems allow only those who ask.
+    """
+    kept = shuffle.MAX_MEM_BUFFER_SIZE
+    shuffle.MAX_MEM_BUFFER_SIZE = _SHUFFLED_IN_MEMORY
+    if resource:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        enough = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < enough:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+    try:
+        yield
+    finally:
+        shuffle.MAX_MEM_BUFFER_SIZE = kept
 
 
 class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -132,11 +217,7 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._by_document = TRAIN in self._totals
         if not self._by_document:
             yield from self._from_aside(aside, TRAIN)
-        if TRAIN not in self._totals:
-            raise InputError(
-                f"{self._recipe.corpus.shards[0]}: expected text for two passages of "
-                f"{self._recipe.max_length} tokens at least, found less."
-            )
+        self._recipe.check(self._totals)
 
     def _validation(self, aside):
         yield from self._from_aside(aside, VALIDATION)

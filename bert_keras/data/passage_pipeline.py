@@ -3,6 +3,7 @@
 import json
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from bert_keras.data.passage_builder import (
     NAME,
@@ -14,6 +15,11 @@ from bert_keras.data.passage_builder import (
 
 _TOTALS_FILE = "totals.json"  # written by a worker, which may be another machine
 _TASKS = 4096
+
+
+def options(flags):
+    """Beam's flags, a list of str, as it wants them."""
+    return PipelineOptions(list(flags))
 
 
 class BeamBertPassages(BertPassages, skip_registration=True):
@@ -41,14 +47,18 @@ class BeamBertPassages(BertPassages, skip_registration=True):
             lambda passage, trained: (recipe.split(passage, trained > 0), passage),
             beam.pvalue.AsSingleton(trained),
         )
-        _ = (
+        totals = (
             divided
             | "Count" >> beam.MapTuple(lambda split, passage: (split, recipe.counts(passage)))
             | beam.CombinePerKey(sum)
             | beam.combiners.ToDict()
-            | "WriteTotals" >> beam.Map(_write_totals, self.data_path / _TOTALS_FILE)
+            | beam.Map(_write_totals, self.data_path / _TOTALS_FILE, recipe)
         )
-        return {split: divided | f"Take_{split}" >> _take(split) for split in (TRAIN, VALIDATION)}
+        checked = beam.pvalue.AsSingleton(totals)
+        return {
+            split: divided | f"Take_{split}" >> _take(split, checked)
+            for split in (TRAIN, VALIDATION)
+        }
 
     def _post_download_and_prepare_hook(self):
         path = self.data_path / _TOTALS_FILE
@@ -57,10 +67,10 @@ class BeamBertPassages(BertPassages, skip_registration=True):
 
 
 @beam.ptransform_fn
-def _take(divided, wanted):
+def _take(divided, wanted, checked):
     return (
         divided
-        | beam.Filter(lambda item: item[0] == wanted)
+        | beam.Filter(lambda item, _: item[0] == wanted, checked)
         | beam.MapTuple(lambda split, passage: example_of(passage))
     )
 
@@ -76,5 +86,6 @@ def _read(shards, recipe):
         yield from passages
 
 
-def _write_totals(totals, path):
+def _write_totals(totals, path, recipe):
+    recipe.check(totals)
     path.write_text(json.dumps({split: total.tolist() for split, total in totals.items()}))

@@ -1,18 +1,15 @@
 """Prepared datasets: a corpus tokenised once, kept under the key of what it was made from."""
 
-import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import logging
 import os
 import pathlib
-import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 from bert_keras import files
+from bert_keras.data.whole_folder import whole_folder
 from bert_keras.errors import InputError
 
 _FACTS_FILE = "prepared.json"
@@ -57,12 +54,10 @@ class Prepared:
     """
 
     def __init__(self, folder, facts):
-        import tensorflow_datasets as tfds
-
         self.folder = folder
         self.made_from = facts["made_from"]
         self.sizes = {split: Size(**counts) for split, counts in facts["counts"].items()}
-        self.builder = tfds.builder_from_directory(folder / facts["dataset"])
+        self.builder = _datasets().builder_from_directory(folder / facts["dataset"])
 
     @property
     def train(self):
@@ -91,12 +86,10 @@ class Prepared:
             `tf.data.Dataset` of dicts: `tokens` int32 [n] without special tokens, `sentences`
             int32 [s], where each sentence begins, and `document` int64, the document's number.
         """
-        import tensorflow_datasets as tfds
-
         dataset = self.builder.as_dataset(
             split=split,
             shuffle_files=seed is not None,
-            read_config=tfds.ReadConfig(
+            read_config=_datasets().ReadConfig(
                 shuffle_seed=seed,
                 shuffle_reshuffle_each_iteration=False,
                 interleave_cycle_length=1 if seed is None else 16,
@@ -163,7 +156,7 @@ def prepare(
                 "--direct_running_mode=multi_processing",
                 f"--direct_num_workers={beam_workers}",
             ]
-        _make(corpus, tokenizer, made_from, target, beam_options)
+        _make(corpus, tokenizer, made_from, target, again, beam_options)
     prepared = open_prepared(target)
     held_out = prepared.sizes["validation"]
     if held_out.unknown_share > _UNKNOWN_WARNING:
@@ -245,11 +238,25 @@ def _say_what_changed(folder, made_from):
         )
 
 
-def _make(corpus, tokenizer, made_from, target, beam_options):
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _make(corpus, tokenizer, made_from, target, again, beam_options):
+    _datasets()
+    from bert_keras.data.passage_builder import Recipe, write_passages
+
+    corpus_bytes = sum(shard["bytes"] for shard in made_from["corpus"]["shards"])
+    recipe = Recipe(
+        corpus, tokenizer, made_from["max_length"], made_from["dev_fraction"], corpus_bytes
+    )
     try:
-        with _aside(target) as aside:
-            facts = _build(corpus, tokenizer, made_from, aside, beam_options)
+        with whole_folder(target, replace=again) as aside:
+            dataset, counts = write_passages(recipe, aside, beam_options)
+            names = sorted(path.name for path in dataset.iterdir())
+            facts = {
+                "made_from": made_from,
+                "dataset": str(dataset.relative_to(aside)),
+                "counts": counts,
+                "bytes": {name: (dataset / name).stat().st_size for name in names},
+                "checksums": _checksums(dataset, names),
+            }
             with files.write_whole(aside / _FACTS_FILE) as file:
                 json.dump({**facts, "sha256": _hash(facts)}, file, indent=1)
     except OSError as error:
@@ -259,66 +266,15 @@ def _make(corpus, tokenizer, made_from, target, beam_options):
         ) from error
 
 
-@contextlib.contextmanager
-def _aside(target):
-    """A folder that takes the target's name if the block ends well, and is gone if it does not."""
-    aside = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    old = aside.with_name(f"{aside.name}.old")
+def _datasets():
+    """The package tensorflow-datasets, which only pretraining needs."""
     try:
-        yield aside
-        os.chmod(aside, 0o755)
-        with contextlib.suppress(FileNotFoundError):
-            target.rename(old)
-        aside.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _build(corpus, tokenizer, made_from, folder, beam_options):
-    """Writes a dataset; returns what is to be known of it."""
-    import tensorflow as tf
-
-    try:
-        import tensorflow_datasets as tfds
-
-        from bert_keras.data.passage_builder import BertPassages, Recipe
-
-        if beam_options:
-            from apache_beam.options.pipeline_options import PipelineOptions
-
-            from bert_keras.data.passage_pipeline import BeamBertPassages
+        import tensorflow_datasets
     except ImportError as error:
-        extra = "beam" if beam_options else "datasets"
-        raise InputError(f"Preparing needs bert_keras[{extra}] to be installed: {error}.") from None
-
-    corpus_bytes = sum(shard["bytes"] for shard in made_from["corpus"]["shards"])
-    recipe = Recipe(
-        corpus, tokenizer, made_from["max_length"], made_from["dev_fraction"], corpus_bytes
-    )
-    builder = (BeamBertPassages if beam_options else BertPassages)(recipe, data_dir=folder)
-    config = tfds.download.DownloadConfig(try_download_gcs=False)
-    if beam_options:
-        config = config.replace(beam_options=PipelineOptions(list(beam_options)))
-    tfds.disable_progress_bar()  # there is one of our own
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(download_config=config)
-    except tf.errors.OpError as error:
-        raise OSError(error.message) from error
-    dataset = pathlib.Path(builder.data_dir)
-    names = sorted(path.name for path in dataset.iterdir())
-    return {
-        "made_from": made_from,
-        "dataset": str(dataset.relative_to(folder)),
-        "counts": builder.counts,
-        "bytes": {name: (dataset / name).stat().st_size for name in names},
-        "checksums": _checksums(dataset, names),
-    }
+        raise InputError(
+            f"Prepared datasets: need bert_keras[pretraining] installed ({error})."
+        ) from None
+    return tensorflow_datasets
 
 
 def _checksums(folder, names):

@@ -12,6 +12,7 @@ import pytest
 from bert_keras.data import tokenizing
 from bert_keras.data.corpus import Corpus
 from bert_keras.data.prepared import open_prepared, prepare
+from bert_keras.data.whole_folder import whole_folder
 from bert_keras.errors import InputError
 from bert_keras.text.tokenizer import BertTokenizer
 
@@ -54,6 +55,12 @@ def examples(prepared, split):
         (int(row["document"]), row["tokens"].tolist(), row["sentences"].tolist())
         for row in prepared.dataset(split).as_numpy_iterator()
     ]
+
+
+def assert_same(one, other):
+    assert one.folder.name == other.folder.name and one.sizes == other.sizes
+    for split in ("train", "validation"):
+        assert examples(one, split) == examples(other, split)
 
 
 def subfolders(folder):
@@ -133,6 +140,14 @@ def test_written_and_read(texts, tokenizer, tmp_path):
         "sentences": "int32",
         "document": "int64",
     }
+
+
+def test_shuffled_on_the_disk_alike(texts, tokenizer, tmp_path, monkeypatch):
+    corpus = corpus_of(texts)
+    in_memory = prepare(corpus, tokenizer, LENGTH, tmp_path / "in_memory")
+    monkeypatch.setattr("bert_keras.data.passage_builder._SHUFFLED_IN_MEMORY", 1000)
+    on_disk = prepare(corpus, tokenizer, LENGTH, tmp_path / "on_disk")
+    assert_same(on_disk, in_memory)
 
 
 def test_a_seed_decides_the_order(texts, tokenizer, tmp_path):
@@ -267,6 +282,37 @@ def test_a_failure_while_replacing_keeps_the_old_one(texts, tokenizer, tmp_path,
     open_prepared(prepared.folder)
 
 
+def test_what_a_killed_process_left_is_cleared_away(texts, tokenizer, tmp_path):
+    out = tmp_path / "out"
+    script = f"""
+        import os, pathlib, signal
+        from bert_keras.data.whole_folder import whole_folder
+        with whole_folder(pathlib.Path({str(out / "x")!r}), replace=False) as aside:
+            (aside / "part").write_text("half")
+            print(aside.name, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    left = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    assert subfolders(out) == [left]
+    with whole_folder(out / "y", replace=False):
+        assert left not in subfolders(out)
+        with whole_folder(out / "z", replace=False):  # of one that lives, nothing is cleared away
+            assert len(subfolders(out)) == 2
+    assert subfolders(out) == ["y", "z"]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_the_quicker_of_two_processes(replace, tmp_path):
+    for name in "ab":
+        with whole_folder(tmp_path / "it", replace) as aside:
+            (aside / name).touch()
+            (tmp_path / "it").mkdir(exist_ok=True)
+            (tmp_path / "it" / "quicker").touch()
+    assert subfolders(tmp_path) == ["it"]
+    assert subfolders(tmp_path / "it") == (["b"] if replace else ["quicker"])
+
+
 def test_tensorflow_datasets_reads_it_without_us(texts, tokenizer, tmp_path):
     prepared = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
     script = """
@@ -322,15 +368,33 @@ def test_no_prepared_dataset(tmp_path):
         open_prepared(tmp_path)
 
 
-@pytest.mark.parametrize("several", [True, False])
-def test_beam_makes_the_same(several, texts, tokenizer, tmp_path):
+IN_PROCESS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
+
+
+def test_beam_with_two_workers_makes_the_same(texts, tokenizer, tmp_path):
     pytest.importorskip("apache_beam")
-    if not several:  # and where all documents are held out
-        (texts / "two.txt").unlink()
-        (texts / "one.txt").write_text("a b c d e f g h .\n" * 50)
     corpus = corpus_of(texts)
     here = prepare(corpus, tokenizer, LENGTH, tmp_path / "here", dev_fraction=0.2)
     beam = prepare(corpus, tokenizer, LENGTH, tmp_path / "beam", dev_fraction=0.2, beam_workers=2)
-    assert beam.folder.name == here.folder.name and beam.sizes == here.sizes
-    for split in ("train", "validation"):
-        assert examples(beam, split) == examples(here, split)
+    assert_same(beam, here)
+
+
+def test_beam_makes_the_same_of_one_document(tmp_path, tokenizer):
+    pytest.importorskip("apache_beam")
+    (tmp_path / "one.txt").write_text("a b c d e f g h .\n" * 50)
+    corpus = corpus_of(tmp_path / "one.txt")
+    here = prepare(corpus, tokenizer, LENGTH, tmp_path / "here", dev_fraction=0.2)
+    beam = prepare(
+        corpus, tokenizer, LENGTH, tmp_path / "beam", dev_fraction=0.2, beam_options=IN_PROCESS
+    )
+    assert_same(beam, here)
+
+
+@pytest.mark.parametrize("content, message", [(b"a \0", "NUL"), (b"a b .", "expected text")])
+def test_beam_says_what_is_wrong(content, message, tmp_path, tokenizer):
+    pytest.importorskip("apache_beam")
+    (tmp_path / "one.txt").write_bytes(content)
+    corpus = corpus_of(tmp_path / "one.txt")
+    with pytest.raises(InputError, match=rf"^\S*one\.txt: .*{message}.*\.$"):
+        prepare(corpus, tokenizer, LENGTH, tmp_path / "out", beam_options=IN_PROCESS)
+    assert subfolders(tmp_path / "out") == []
