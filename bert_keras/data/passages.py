@@ -21,6 +21,15 @@ OBJECTIVES = ("nsp", "sop", "none")
 _CUT_BATCH = 256  # passages cut at a time
 _SHUFFLE = 20_000  # pieces; of a passage cut in pieces these stand side by side
 _EVALUATION_SEED = 0x5EED  # of masks that are always the same
+_PASSAGES = {
+    "tokens": tf.TensorSpec([None, None], tf.int32),
+    "sentences": tf.TensorSpec([None, None], tf.int32),
+    "document": tf.TensorSpec([None], tf.int64),
+}
+_DRAWN = _PASSAGES | {  # what a batch is made from
+    "first": tf.TensorSpec([], tf.int32),
+    "seed": tf.TensorSpec([2], tf.int64),
+}
 
 
 class PassageSet:
@@ -61,9 +70,11 @@ class PassageSet:
         rate=0.15,
     ):
         if objective not in OBJECTIVES:
-            raise InputError(f"objective: expected one of {OBJECTIVES}, found {objective!r}.")
+            names = ", ".join(OBJECTIVES)
+            raise InputError(f"objective: expected one of {names}, found {objective!r}.")
         if masking not in STRATEGIES:
-            raise InputError(f"masking: expected one of {STRATEGIES}, found {masking!r}.")
+            names = ", ".join(STRATEGIES)
+            raise InputError(f"masking: expected one of {names}, found {masking!r}.")
         if not 0 < rate <= 1:
             raise InputError(f"rate: expected a share above 0 up to 1, found {rate}.")
         if max_length < 5:  # [CLS] A [SEP] B [SEP]
@@ -76,6 +87,9 @@ class PassageSet:
         self._tokenizer = tokenizer
         self._pieces = Pieces.of(tokenizer)
         self._room = max_length - 3
+        # Traced once, for all epochs and for evaluation.
+        self._batch = tf.function(self._make_batch, [_DRAWN], autograph=False)
+        self._cut = tf.function(self._cut_to_length, [_PASSAGES], autograph=False)
         self._cuts = count is None
         self._count = self._count_pieces() if self._cuts else count
         if not self._count:
@@ -110,10 +124,10 @@ class PassageSet:
             epoch, first = divmod(first_step, steps_per_epoch(len(self), batch_size))
             while True:
                 shuffle_seed = int(np.random.default_rng([seed, epoch]).integers(1 << 31))
-                yield from self._draw(batch_size, shuffle_seed, epoch, first)
+                yield from self._draw(batch_size, seed, shuffle_seed, epoch, first)
                 epoch, first = epoch + 1, 0
 
-        return self._packed(draw, seed)
+        return self._packed(draw)
 
     def evaluation_batches(self, batch_size):
         """Each passage once and in order, always with the same masks, the last batch included.
@@ -124,13 +138,13 @@ class PassageSet:
         Returns:
             A dataset of dicts, as `batches` describes them.
         """
-        return self._packed(lambda: self._draw(batch_size, None, 0, 0), _EVALUATION_SEED)
+        return self._packed(lambda: self._draw(batch_size, _EVALUATION_SEED, None, 0, 0))
 
     def _passages(self, seed):
         """The passages, cut to length: tokens and sentences may be padded with `NOTHING`."""
         passages = self._open(seed)
         if self._cuts:
-            passages = _padded(passages, _CUT_BATCH).map(self._cut_to_length).unbatch()
+            passages = _padded(passages, _CUT_BATCH).map(self._cut).unbatch()
             if seed is not None:
                 passages = passages.shuffle(_SHUFFLE, seed)
         return passages
@@ -139,11 +153,11 @@ class PassageSet:
         return cut_to_length(batch, self._room)
 
     def _count_pieces(self):
-        pieces = _padded(self._open(None), _CUT_BATCH).map(self._cut_to_length)
+        pieces = _padded(self._open(None), _CUT_BATCH).map(self._cut)
         sizes = pieces.map(lambda batch: tf.size(batch["document"], tf.int64))
         return int(sizes.reduce(np.int64(0), tf.add))
 
-    def _draw(self, batch_size, shuffle_seed, epoch, first):
+    def _draw(self, batch_size, seed, shuffle_seed, epoch, first):
         """Yields an epoch's batches as arrays, from the one whose number in the epoch is `first`.
 
         What is left out is read and thrown away, before anything costly is done to it.
@@ -160,32 +174,25 @@ class PassageSet:
                     f"A passage has {batch['tokens'].shape[1]} tokens, more than {self._room}: "
                     "give no count, and passages will be cut."
                 )
-            yield {**batch, "first": seen, "step": step}
+            yield {**batch, "first": seen, "seed": [seed, step]}
             seen += len(batch["document"])
         if seen != len(self):
             raise ValueError(f"There are {seen} passages, not {len(self)}.")
 
-    def _packed(self, draw, seed):
+    def _packed(self, draw):
         options = tf.data.Options()
         # Many small operations: splitting one up costs more than it saves.
         options.threading.max_intra_op_parallelism = 1
-        signature = {
-            "tokens": tf.TensorSpec([None, None], tf.int32),
-            "sentences": tf.TensorSpec([None, None], tf.int32),
-            "document": tf.TensorSpec([None], tf.int64),
-            "first": tf.TensorSpec([], tf.int32),
-            "step": tf.TensorSpec([], tf.int64),
-        }
         return (
-            tf.data.Dataset.from_generator(draw, output_signature=signature)
-            .map(lambda batch: self._batch(batch, seed), num_parallel_calls=tf.data.AUTOTUNE)
+            tf.data.Dataset.from_generator(draw, output_signature=_DRAWN)
+            .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
             .with_options(options)
         )
 
-    def _batch(self, batch, seed):
-        """One batch, from its passages and the seed."""
-        seeds = tf.random.split(tf.stack([tf.constant(seed, tf.int64), batch["step"]]), 3)
+    def _make_batch(self, batch):
+        """One batch, from its passages and its seed."""
+        seeds = tf.random.split(batch["seed"], 3)
         example, targets = self._examples(batch, seeds)
         labels = example["token_ids"]  # [examples, (tokens)]
         hidden, masked = mask_tokens(labels, seeds[2], self._rate, self._masking, self._pieces)
