@@ -38,12 +38,12 @@ setuptools.setup(
         ],
         "beam": ["apache-beam>=2.77"],  # beside pretraining's, to prepare beyond one machine
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
-        "keras_hub": ["keras-hub>=0.32"],  # to write its presets; they are read without it
+        "keras_hub": ["keras-nlp>=0.32"],  # KerasHub by its other name; presets are read without it
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": [
             "apache-beam>=2.77",
             "hypothesis>=6.100",
-            "keras-hub>=0.32",
+            "keras-nlp>=0.32",
             "pytest>=8.0",
             "ruff>=0.8",
             "sentencex>=1.0.32",
