@@ -89,8 +89,8 @@ def learn_vocabulary(words, size):
     first = [*SPECIAL_TOKENS, *alphabet]
     if size < len(first):
         raise InputError(
-            f"expected a vocabulary of at least {len(first):,} tokens, for the special ones and "
-            f"the characters of the text, found {size:,}."
+            f"size of the vocabulary: expected at least {len(first):,} tokens, for the special "
+            f"ones and the characters of the text, found {size:,}."
         )
     model = tokenizers.Tokenizer(tokenizers.models.WordPiece())
     model.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
@@ -226,9 +226,9 @@ def _repeated(words, alphabet):
     """Yields each word as many times as it occurs: the trainer takes text, not counts."""
     known = set(alphabet)
     scale = min(1.0, _MOST_OCCURRENCES / sum(words.values()))
-    for word in sorted(words):
+    for word, count in words.items():
         if known.issuperset(word):  # the others are [UNK]
-            yield f"{word} " * round(words[word] * scale)
+            yield f"{word} " * round(count * scale)
 
 
 def _batches(items, size):
