@@ -5,12 +5,12 @@
 """
 
 import logging
-import pathlib
 
 from absl import flags
 
 from bert_keras import script
 from bert_keras.errors import InputError
+from bert_keras.files import expect_new_folder
 
 FLAGS = flags.FLAGS
 
@@ -38,11 +38,7 @@ def main():
         raise InputError("Expected --input_file, the text to learn from.")
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, a new folder for the vocabulary.")
-    folder = pathlib.Path(FLAGS.output_dir)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(
-            f"--output_dir: expected a new folder, but there is something in {folder}."
-        )
+    folder = expect_new_folder(FLAGS.output_dir)
     from bert_keras.data.corpus import Corpus
 
     corpus = Corpus(FLAGS.input_file, FLAGS.layout, FLAGS.text_column, FLAGS.language)

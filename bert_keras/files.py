@@ -1,4 +1,4 @@
-"""Finding folders by reference, and writing files that appear whole or not at all."""
+"""Finding folders by reference; files and folders that appear whole or not at all."""
 
 import contextlib
 import importlib.util
@@ -7,9 +7,15 @@ import pathlib
 import shutil
 import tempfile
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 from bert_keras.errors import InputError
 
 PACKAGE_PREFIX = "pkg://"
+_ASIDE = ".aside."
 
 
 def resolve(reference):
@@ -46,7 +52,7 @@ def resolve(reference):
 def _what_is(path):
     if path.is_dir():
         return "a folder"
-    return "a file" if path.is_file() else "nothing"
+    return "a file" if path.is_file() else "a folder" if path.is_dir() else "nothing"
 
 
 @contextlib.contextmanager
@@ -76,30 +82,85 @@ def write_whole(path, mode="w"):
         raise
 
 
-@contextlib.contextmanager
-def write_whole_folder(path):
-    """Makes a folder that takes its name only when everything is in it.
+def expect_new_folder(path):
+    """Checks that a folder can be made at a path.
 
     Args:
-        path: where the folder will be; there may be an empty one.
+        path: where; there may be an empty folder.
 
-    Yields:
-        A `pathlib.Path` of a folder beside it, to be filled. If the block raises, nothing is left.
+    Returns:
+        The path, as a `pathlib.Path`.
 
     Raises:
-        InputError: there is something at `path`.
+        InputError: there is something.
     """
-    path = pathlib.Path(path).expanduser().absolute()
+    path = pathlib.Path(path).expanduser()
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         raise InputError(f"{path}: expected a new folder, found {_what_is(path)} with content.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    return path
+
+
+@contextlib.contextmanager
+def whole_folder(target, replace=False):
+    """A folder to fill, that takes the target's name when the block ends well.
+
+    What a process that was killed left aside is cleared away by the next one.
+
+    Args:
+        target: where; the folders above it are made if they are not there.
+        replace: whether it takes the place of a folder that is there. If not, it is given up when
+            another process was quicker.
+
+    Yields:
+        The folder's path meanwhile. If the block raises, nothing at `target` changes.
+    """
+    target = pathlib.Path(target).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for path in target.parent.glob(f"{_ASIDE}*"):
+        with _locked(path) as is_ours:
+            if is_ours:
+                shutil.rmtree(path, ignore_errors=True)
+    aside = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=_ASIDE))
+    with _locked(aside):
+        try:
+            yield aside
+            os.chmod(aside, 0o755)
+            _rename(aside, target, replace)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """Holds a folder while the process lives; yields whether no other one does."""
+    if not fcntl:
+        yield False
+        return
+    handle = None
     try:
-        yield aside
-        os.chmod(aside, 0o755)
-        if path.exists():
-            path.rmdir()
-        os.rename(aside, path)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held = False
+    else:
+        held = True
+    try:
+        yield held
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _rename(aside, target, replace):
+    old = target.with_name(f"{target.name}.old")
+    if replace and target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    try:
+        aside.rename(target)
+    except OSError:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        if replace or not target.exists():
+            raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -53,9 +53,7 @@ def test_another_is_not_overwritten(learned):
     before = (folder / "vocab.txt").read_bytes()
     done = run("--input_file=data", f"--output_dir={folder}")
     assert done.returncode == 1
-    assert done.stderr == (
-        f"--output_dir: expected a new folder, but there is something in {folder}.\n"
-    )
+    assert done.stderr == f"{folder}: expected a new folder, found a folder with content.\n"
     assert (folder / "vocab.txt").read_bytes() == before
 
 

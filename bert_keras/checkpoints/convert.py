@@ -3,7 +3,7 @@
 from bert_keras.checkpoints import google, huggingface, keras_hub, load
 from bert_keras.config import read_json
 from bert_keras.errors import InputError
-from bert_keras.files import resolve, write_whole_folder
+from bert_keras.files import expect_new_folder, resolve, whole_folder
 from bert_keras.text.tokenizer import BertTokenizer
 
 LAYOUTS = ("huggingface", "google", "keras_hub")
@@ -75,7 +75,7 @@ def write_all(contents, tokenizer, extra, folder, layout):
     """
     if layout not in LAYOUTS:
         raise InputError(f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}.")
-    with write_whole_folder(folder) as aside:
+    with whole_folder(expect_new_folder(folder)) as aside:
         if layout == "keras_hub":
             if tokenizer is None:
                 raise InputError("KerasHub's layout holds a vocabulary, and there is none.")

@@ -9,7 +9,6 @@ import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
 from bert_keras import files
-from bert_keras.data.whole_folder import whole_folder
 from bert_keras.errors import InputError
 
 _FACTS_FILE = "prepared.json"
@@ -247,7 +246,7 @@ def _make(corpus, tokenizer, made_from, target, again, beam_options):
         corpus, tokenizer, made_from["max_length"], made_from["dev_fraction"], corpus_bytes
     )
     try:
-        with whole_folder(target, replace=again) as aside:
+        with files.whole_folder(target, replace=again) as aside:
             dataset, counts = write_passages(recipe, aside, beam_options)
             names = sorted(path.name for path in dataset.iterdir())
             facts = {

@@ -12,8 +12,8 @@ import pytest
 from bert_keras.data import tokenizing
 from bert_keras.data.corpus import Corpus
 from bert_keras.data.prepared import open_prepared, prepare
-from bert_keras.data.whole_folder import whole_folder
 from bert_keras.errors import InputError
+from bert_keras.files import whole_folder
 from bert_keras.text.tokenizer import BertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -286,7 +286,7 @@ def test_what_a_killed_process_left_is_cleared_away(texts, tokenizer, tmp_path):
     out = tmp_path / "out"
     script = f"""
         import os, pathlib, signal
-        from bert_keras.data.whole_folder import whole_folder
+        from bert_keras.files import whole_folder
         with whole_folder(pathlib.Path({str(out / "x")!r}), replace=False) as aside:
             (aside / "part").write_text("half")
             print(aside.name, flush=True)
