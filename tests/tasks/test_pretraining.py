@@ -11,6 +11,7 @@ from bert_keras.errors import InputError
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.pretrainer import BertPretrainer
 from bert_keras.tasks.pretraining import Objectives, Pretraining, make_config
+from bert_keras.tensorboard.writer import RunWriter
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.inference import Inference
 from bert_keras.training.job import Job, Settings
@@ -174,6 +175,43 @@ def test_learns_what_it_sees(make_task, tmp_path, tiny_checkpoint):
     again = BertPretrainer.from_pretrained(tmp_path)
     assert again.sentence_head
     assert BertClassifier.from_pretrained(tmp_path, num_classes=2).config == again.config
+
+
+class CutOff(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [4, 7])  # in the phase of short rows, and in that of long ones
+def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
+    make_task, tmp_path, monkeypatch, step
+):
+    schedule = Schedule(
+        learning_rate=0.01,
+        epochs=0.0,
+        batch_size=4,
+        warmup_proportion=0.1,
+        evaluations_per_epoch=1.0,  # after 3, 6 and 9 steps, and a checkpoint
+        seed=5,
+        max_steps=9,
+    )
+
+    def train(path):
+        task = make_task(prepared=False, from_nothing=True, short_length=32, short_share=0.6)
+        Job(task, Settings(None, schedule), RunFolder(path)).train({}, {})
+
+    def cut_off(self, at, scalars):
+        if at == step:
+            raise CutOff
+
+    train(tmp_path / "unbroken")
+    with monkeypatch.context() as patch, pytest.raises(CutOff):
+        patch.setattr(RunWriter, "training", cut_off)
+        train(tmp_path / "broken")
+    assert not RunFolder(tmp_path / "broken").finished
+    train(tmp_path / "broken")
+    for name in ("model.safetensors", "scores.json"):
+        expected = (tmp_path / "unbroken" / name).read_bytes()
+        assert (tmp_path / "broken" / name).read_bytes() == expected, name
 
 
 def test_what_cannot_be(make_task, tiny_checkpoint):
