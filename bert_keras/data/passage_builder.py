@@ -27,6 +27,7 @@ from bert_keras.training.progress import Progress
 
 NAME = "bert_passages"
 VERSION = "1.0.0"
+_COUNTED_AT_ONCE = 1024
 TRAIN, VALIDATION = "train", "validation"
 COUNTS = ("passages", "tokens", "words", "unknown")
 _HEAD = struct.Struct("<qqqq")
@@ -69,12 +70,12 @@ class Recipe:
         """As `tokenizing.read_passages`."""
         return read_passages(self.corpus, shards, self._tokenizer, self.max_length - _FRAME)
 
-    def counts(self, passage):
-        """Returns a passage's `COUNTS`, int64 [4], to be added to others'."""
-        tokens = passage.tokens
+    def counts(self, passages):
+        """Returns the `COUNTS` of a list of passages, int64 [4], to be added to others'."""
+        tokens = np.concatenate([passage.tokens for passage in passages])
         words = np.count_nonzero(self._begins_word[tokens])
         unknown = np.count_nonzero(tokens == self._tokenizer.unk_id)
-        return np.array([1, len(tokens), words, unknown])
+        return np.array([len(passages), len(tokens), words, unknown])
 
     def check(self, splits):
         """Raises an `InputError` if there is nothing to train on.
@@ -177,17 +178,22 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**arguments)
         self._recipe = recipe
         self._totals = {}
+        self._uncounted = {}  # by split: counting many at a time costs a tenth
 
     @property
     def counts(self):
         """Of each split its `COUNTS`, a dict of dicts, when it is prepared."""
+        for split in list(self._uncounted):
+            self._count(split)
         return {
             split: dict(zip(COUNTS, map(int, totals), strict=True))
             for split, totals in self._totals.items()
         }
 
     def _info(self):
-        numbers = functools.partial(tfds.features.Tensor, shape=(None,), dtype=np.int32)
+        numbers = functools.partial(
+            tfds.features.Tensor, shape=(None,), dtype=np.int32, encoding="bytes"
+        )
         return tfds.core.DatasetInfo(
             builder=self,
             description="Runs of whole sentences of one document, as WordPiece token ids.",
@@ -214,10 +220,10 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 aside.append(passage)
             else:
                 yield self._counted(TRAIN, passage)
-        self._by_document = TRAIN in self._totals
+        self._by_document = TRAIN in self.counts
         if not self._by_document:
             yield from self._from_aside(aside, TRAIN)
-        self._recipe.check(self._totals)
+        self._recipe.check(self.counts)
 
     def _validation(self, aside):
         yield from self._from_aside(aside, VALIDATION)
@@ -228,8 +234,15 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 yield self._counted(split, passage)
 
     def _counted(self, split, passage):
-        self._totals[split] = self._totals.get(split, 0) + self._recipe.counts(passage)
+        uncounted = self._uncounted.setdefault(split, [])
+        uncounted.append(passage)
+        if len(uncounted) == _COUNTED_AT_ONCE:
+            self._count(split)
         return example_of(passage)
+
+    def _count(self, split):
+        passages = self._uncounted.pop(split)
+        self._totals[split] = self._totals.get(split, 0) + self._recipe.counts(passages)
 
     def _read(self):
         """Yields all passages, and shows how far it is."""

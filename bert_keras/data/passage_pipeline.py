@@ -49,7 +49,7 @@ class BeamBertPassages(BertPassages, skip_registration=True):
         )
         totals = (
             divided
-            | "Count" >> beam.MapTuple(lambda split, passage: (split, recipe.counts(passage)))
+            | "Count" >> beam.MapTuple(lambda split, passage: (split, recipe.counts([passage])))
             | beam.CombinePerKey(sum)
             | beam.combiners.ToDict()
             | beam.Map(_write_totals, self.data_path / _TOTALS_FILE, recipe)
