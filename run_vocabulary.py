@@ -9,23 +9,14 @@ import logging
 from absl import flags
 
 from bert_keras import script
+from bert_keras.data.corpus_flags import open_corpus
 from bert_keras.errors import InputError
-from bert_keras.files import expect_new_folder
+from bert_keras.files import expect_new_folder, whole_folder
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_list("input_file", None, "Files, folders, globs or tfds:NAME[:SPLIT], commas between.")
-flags.DEFINE_enum(
-    "layout",
-    "auto",
-    ["auto", "sentences", "files", "jsonl", "wikitext"],
-    "See data/README.md.",
-)
-flags.DEFINE_string("text_column", "text", "Name of the text in JSON lines or a tfds data set.")
-flags.DEFINE_string("language", "en", "Of the text, a code such as en: how its sentences end.")
 flags.DEFINE_integer("vocab_size", 30522, "How many tokens to learn.", 1)
 flags.DEFINE_bool("do_lower_case", True, "Lower-case the text and take its accents away.")
-flags.DEFINE_float("dev_fraction", 0.02, "Share of documents kept to measure on.", 0.0, 1.0)
 flags.DEFINE_string("output_dir", None, "A new folder for vocab.txt and tokenizer_config.json.")
 
 _UNKNOWN_WARNING = 0.05
@@ -34,14 +25,10 @@ logger = logging.getLogger("bert_keras")
 
 
 def main():
-    if not FLAGS.input_file:
-        raise InputError("Expected --input_file, the text to learn from.")
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, a new folder for the vocabulary.")
     folder = expect_new_folder(FLAGS.output_dir)
-    from bert_keras.data.corpus import Corpus
-
-    corpus = Corpus(FLAGS.input_file, FLAGS.layout, FLAGS.text_column, FLAGS.language)
+    corpus = open_corpus()
     script.start_tensorflow_quietly()
     from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
     from bert_keras.text.tokenizer import BertTokenizer
@@ -55,7 +42,8 @@ def main():
     print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
     tokenizer = BertTokenizer(learn_vocabulary(words, FLAGS.vocab_size), FLAGS.do_lower_case)
     coverage = measure_coverage(tokenizer, _sentences(corpus, held_out))
-    tokenizer.save(folder)
+    with whole_folder(folder) as aside:
+        tokenizer.save(aside)
     print(f"{len(tokenizer.vocabulary):,} tokens in {folder}")
     print(
         f"{'Held-out documents' if held_out else 'One document, learned from'}: "

@@ -52,7 +52,7 @@ def resolve(reference):
 def _what_is(path):
     if path.is_dir():
         return "a folder"
-    return "a file" if path.is_file() else "a folder" if path.is_dir() else "nothing"
+    return "a file" if path.is_file() else "nothing"
 
 
 @contextlib.contextmanager

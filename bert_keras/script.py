@@ -10,7 +10,8 @@ from absl import app, flags
 from bert_keras.errors import InputError
 
 FLAGS = flags.FLAGS
-_OURS = ("bert_keras.training.flags", "bert_keras.script")  # beside the script, who declares flags
+# Beside the script, who declares flags.
+_OURS = ("bert_keras.data.corpus_flags", "bert_keras.training.flags", "bert_keras.script")
 
 flags.DEFINE_bool("debug", False, "Show the stack trace of an error.")
 

@@ -79,7 +79,9 @@ def test_what_cannot_be_is_one_sentence(places, tmp_path):
     _, words = places
     new = [*words, f"--output_dir={tmp_path / 'run'}", "--do_train"]
     for more, expected in (
-        (["--vocab_dir="], "Expected --init_checkpoint, a folder of weights to start from.\n"),
+        (["--vocab_dir="], "Expected either --init_checkpoint"),
+        (["--input_file="], "Expected --input_file, the texts.\n"),
+        (["--do_export"], "--do_export: this script's models are not for that.\n"),
         ([f"--input_file={tmp_path / 'none.txt'}"], "none.txt"),
         (["--max_seq_length=65"], "--max_seq_length: expected at most 64"),
     ):

@@ -149,12 +149,15 @@ def write_google(model, folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{WEIGHTS}.") as aside:
-        tf.raw_ops.SaveV2(
-            prefix=f"{aside}/{WEIGHTS}",
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=[tf.convert_to_tensor(value) for value in tensors],
-        )
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=f"{aside}/{WEIGHTS}",
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=[tf.convert_to_tensor(value) for value in tensors],
+            )
+        except tf.errors.OpError as error:  # such as a full disk
+            raise OSError(f"{folder}: {error.message}") from error
         # The data before the index that points into them.
         for path in sorted(pathlib.Path(aside).iterdir()):
             os.replace(path, folder / path.name)

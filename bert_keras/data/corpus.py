@@ -33,8 +33,8 @@ class Corpus:
         language: the text's, for its sentences; see `sentences.split_sentences`.
 
     Attributes:
-        shards: list of str, the pieces that can be read side by side, sorted: files, or shards of
-            data sets.
+        shards: list of str, the pieces that can be read side by side, sorted: files that are not
+            empty, or shards of data sets.
 
     Raises:
         InputError: a source is missing, or all files are empty.
@@ -54,7 +54,9 @@ class Corpus:
         self.language = language
         self.shards = sorted({shard for source in sources for shard in _shards(source)})
         files = [shard for shard in self.shards if not _is_catalogue(shard)]
-        if files == self.shards and not any(map(os.path.getsize, files)):
+        empty = {file for file in files if not os.path.getsize(file)}
+        self.shards = [shard for shard in self.shards if shard not in empty]
+        if not self.shards:
             raise InputError(f"{', '.join(sources)}: expected text, found empty files alone.")
 
     def documents(self, shard):
@@ -177,8 +179,13 @@ def _describe_rows(shard):
         "name": shard,
         "data_set": builder.info.full_name,
         "rows": rows.num_examples,
-        "bytes": builder.info.splits[split.partition("[")[0]].num_bytes,
+        "bytes": _bytes_of(builder.info.splits[split.partition("[")[0]], rows),
     }
+
+
+def _bytes_of(split, rows):
+    """The share of a split's bytes that some of its rows take."""
+    return split.num_bytes * rows.num_examples // max(split.num_examples, 1)
 
 
 def _split(reference, builder, split):

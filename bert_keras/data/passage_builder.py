@@ -29,7 +29,7 @@ NAME = "bert_passages"
 VERSION = "1.0.0"
 _COUNTED_AT_ONCE = 1024
 TRAIN, VALIDATION = "train", "validation"
-COUNTS = ("passages", "tokens", "words", "unknown")
+COUNTS = ("passages", "documents", "tokens", "words", "unknown")
 _HEAD = struct.Struct("<qqqq")
 _INPUT_ERROR = re.compile(r"InputError: (.+?)(?: \[while running|$)", re.MULTILINE)
 _SHUFFLED_IN_MEMORY = 1 << 26  # bytes
@@ -71,14 +71,15 @@ class Recipe:
         return read_passages(self.corpus, shards, self._tokenizer, self.max_length - _FRAME)
 
     def counts(self, passages):
-        """Returns the `COUNTS` of a list of passages, int64 [4], to be added to others'."""
+        """Returns the `COUNTS` of a list of passages, int64 [5], to be added to others'."""
         tokens = np.concatenate([passage.tokens for passage in passages])
         words = np.count_nonzero(self._begins_word[tokens])
         unknown = np.count_nonzero(tokens == self._tokenizer.unk_id)
-        return np.array([len(passages), len(tokens), words, unknown])
+        documents = sum(passage.number == 0 for passage in passages)
+        return np.array([len(passages), documents, len(tokens), words, unknown])
 
     def check(self, splits):
-        """Raises an `InputError` if there is nothing to train on.
+        """Raises an `InputError` if there is nothing to train or to evaluate on.
 
         Args:
             splits: the names of those that have passages.
@@ -87,6 +88,11 @@ class Recipe:
             raise InputError(
                 f"{self.corpus.shards[0]}: expected text for two passages of {self.max_length} "
                 "tokens at least, found less."
+            )
+        if VALIDATION not in splits:
+            raise InputError(
+                f"{self.corpus.shards[0]}: expected text in the first document, which is held out, "
+                "found none."
             )
 
     def split(self, passage, by_document=True):
@@ -223,7 +229,7 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._by_document = TRAIN in self.counts
         if not self._by_document:
             yield from self._from_aside(aside, TRAIN)
-        self._recipe.check(self.counts)
+        self._recipe.check({**self.counts, **({VALIDATION: aside} if aside else {})})
 
     def _validation(self, aside):
         yield from self._from_aside(aside, VALIDATION)
@@ -276,6 +282,9 @@ class _Aside:
 
     def __init__(self, folder):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, closed with the object
+
+    def __bool__(self):
+        return self._file.tell() > 0
 
     def append(self, passage):
         sizes = len(passage.tokens), len(passage.sentences)

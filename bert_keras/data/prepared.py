@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from bert_keras import files
 from bert_keras.errors import InputError
 
 _FACTS_FILE = "prepared.json"
-_FORMAT = 1  # of the passages: another number, another dataset
+_FORMAT = 2  # of the passages: another number, another dataset
 _SHORTEST = 8
 _UNKNOWN_WARNING = 0.05
 _SHUFFLED = 1 << 15  # passages; on the disk they lie in random order already
@@ -26,12 +27,14 @@ class Size:
 
     Attributes:
         passages: their number.
+        documents: of how many documents they are, those that begin in the other split left out.
         tokens: without special ones.
         words: of which the tokens are pieces.
         unknown: how many of the words are [UNK].
     """
 
     passages: int
+    documents: int
     tokens: int
     words: int
     unknown: int
@@ -47,6 +50,7 @@ class Prepared:
 
     Attributes:
         folder: where it is; `tfds.load("bert_passages", data_dir=folder)` reads it too.
+        key: the hash of what it was made from, which is the folder's name.
         sizes: dict from split, "train" and "validation", to `Size`.
         made_from: dict of what it was made from.
         builder: tensorflow-datasets' own.
@@ -54,19 +58,10 @@ class Prepared:
 
     def __init__(self, folder, facts):
         self.folder = folder
+        self.key = folder.name
         self.made_from = facts["made_from"]
         self.sizes = {split: Size(**counts) for split, counts in facts["counts"].items()}
         self.builder = _datasets().builder_from_directory(folder / facts["dataset"])
-
-    @property
-    def train(self):
-        """The passages to train on, as `dataset` gives them."""
-        return self.dataset("train")
-
-    @property
-    def validation(self):
-        """The passages of the documents that are held out, as `dataset` gives them."""
-        return self.dataset("validation")
 
     @property
     def tokens(self):
@@ -184,7 +179,9 @@ def open_prepared(folder):
     try:
         facts = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{folder}: expected a prepared dataset, found no {path.name}.") from None
+        raise InputError(
+            f"{folder}: expected a prepared dataset, found no {path.name}; {advice}."
+        ) from None
     except ValueError:
         raise InputError(f"{path}: expected JSON; {advice}.") from None
     if not isinstance(facts, dict) or facts.pop("sha256", None) != _hash(facts):
@@ -211,12 +208,20 @@ def _describe(corpus, tokenizer, max_length, dev_fraction):
     return {
         "format": _FORMAT,
         "corpus": {**fingerprint, "shards": shards},
+        "sentencex": _version_of("sentencex"),  # another may split otherwise
         "vocabulary": {"tokens": len(vocabulary), "sha256": _hash(vocabulary)},
         "lowercase": tokenizer.lowercase,
         "protect_special_tokens": tokenizer.protect_special_tokens,
         "max_length": max_length,
         "dev_fraction": dev_fraction,
     }
+
+
+def _version_of(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _say_what_changed(folder, made_from):

@@ -69,7 +69,8 @@ class MaskedLMHead(keras.layers.Layer):
 
         Returns:
             float32 [masked, vocab], row by row and from left to right within a row; float32 under
-            every dtype policy, because a softmax and its loss follow.
+            every dtype policy, because a softmax and its loss follow. The product before it is of
+            the policy's dtype.
         """
         (places,) = ops.nonzero(ops.reshape(masked > 0, (-1,)))  # [masked]
         tokens = ops.reshape(sequence_output, (-1, sequence_output.shape[-1]))

@@ -98,8 +98,8 @@ class BertClassifier(keras.Model):
         checkpoint without a classifier, the head is new.
 
         Args:
-            ref: a folder, or `pkg://package/path`, in Hugging Face's layout (config.json,
-                model.safetensors) or Google's (bert_config.json, bert_model.ckpt.*).
+            ref: a folder, or `pkg://package/path`, in the layout of Hugging Face, Google or
+                KerasHub.
             num_classes: how many logits; that of the checkpoint's own head unless given.
             dropout: see the class.
             pooling: see the class; that of the checkpoint's own head unless given, or else "cls".

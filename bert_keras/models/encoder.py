@@ -111,8 +111,8 @@ class BertEncoder(keras.Model):
         What was loaded, what was left over and what was newly made is printed on stderr.
 
         Args:
-            ref: a folder, or `pkg://package/path`, in Hugging Face's layout (config.json,
-                model.safetensors) or Google's (bert_config.json, bert_model.ckpt.*).
+            ref: a folder, or `pkg://package/path`, in the layout of Hugging Face, Google or
+                KerasHub.
             dtype: a Keras dtype policy.
 
         Returns:

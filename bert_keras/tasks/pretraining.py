@@ -1,6 +1,7 @@
 """Pretraining: the words behind the masks, and whether one text follows another."""
 
 import dataclasses
+import logging
 import math
 
 import numpy as np
@@ -14,6 +15,8 @@ from bert_keras.errors import InputError
 from bert_keras.layers.example_starts import example_starts
 from bert_keras.tasks.task import Evaluation, Table, Task
 
+_log = logging.getLogger(__name__)
+_SHORTEST = 8  # tokens of an example
 _SHOWN_FILLINGS = 40
 _BEST = 5
 _BLANK = "____"  # the mask in question, among others
@@ -40,9 +43,22 @@ class Objectives:
     short_length: int = 0
     short_share: float = 0.9
 
+    def __post_init__(self):
+        if not 0 < self.rate < 1:
+            raise InputError(f"--masked_lm_prob: expected more than 0, below 1, found {self.rate}.")
+        if self.max_length < _SHORTEST:
+            raise InputError(
+                f"--max_seq_length: expected {_SHORTEST} at least, found {self.max_length}."
+            )
+        if self.short_length and not _SHORTEST <= self.short_length < self.max_length:
+            raise InputError(
+                f"--short_seq_length: expected {_SHORTEST} at least and less than "
+                f"--max_seq_length, {self.max_length}, found {self.short_length}."
+            )
+
 
 class Pretraining(Task):
-    """Learns from running text alone.
+    """Learns from running text alone; what it has learned is a checkpoint for other tasks.
 
     Args:
         prepare: function of (tokenizer, max_length) that gives the `Prepared` passages.
@@ -51,6 +67,8 @@ class Pretraining(Task):
             None where weights are given to start from.
         vocabulary: the folder of that model's vocabulary, as `BertTokenizer.save` writes it.
     """
+
+    predicts = serves = False
 
     def __init__(self, prepare, objectives, config=None, vocabulary=None):
         self._prepare = prepare
@@ -63,31 +81,48 @@ class Pretraining(Task):
     def prepare(self, reference):
         from bert_keras.text.tokenizer import BertTokenizer
 
-        if (reference is None) == (self._config is None):
+        from_nothing = bool(self._config), bool(self._vocabulary)
+        if from_nothing != ((False, False) if reference else (True, True)):
             raise InputError(
-                "Expected either --init_checkpoint, to go on from weights, or --vocab_dir and a "
-                "size, to start from nothing."
+                "Expected either --init_checkpoint, to go on from weights, or --vocab_dir and "
+                "--model_size (or --bert_config_file), to start from nothing."
             )
-        self.tokenizer = BertTokenizer.from_pretrained(reference or self._vocabulary)
         if reference:
+            self.tokenizer = BertTokenizer.from_pretrained(reference)
             with open_checkpoint(reference) as checkpoint:
                 check_vocabulary(self.tokenizer, checkpoint.config, reference)
                 positions = checkpoint.config.max_position_embeddings
         else:
+            positions = self._config.max_position_embeddings
+            self.tokenizer = BertTokenizer.from_pretrained(self._vocabulary, max_length=positions)
             size = len(self.tokenizer.vocabulary)
             self._config = dataclasses.replace(self._config, vocab_size=size)
-            positions = self._config.max_position_embeddings
         if self._objectives.max_length > positions:
             raise InputError(
                 f"--max_seq_length: expected at most {positions}, the positions of the model, "
                 f"found {self._objectives.max_length}."
             )
-        if self._objectives.short_length >= self._objectives.max_length:
-            raise InputError(
-                f"--short_seq_length: expected less than --max_seq_length, "
-                f"{self._objectives.max_length}, found {self._objectives.short_length}."
-            )
         self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
+        if self._objectives.sentences == "nsp":
+            self._expect_documents()
+
+    def _expect_documents(self):
+        """Next sentences are told from those of other documents: there must be some."""
+        found = {split: size.documents for split, size in self._passages.sizes.items()}
+        if found["train"] < 2:
+            raise InputError(
+                f"--objective=nsp: expected several documents to train on, found "
+                f"{found['train']}; in --layout=files a file is a document, in "
+                "--layout=sentences what is between blank lines."
+            )
+        if found["validation"] < 2:
+            _log.warning(
+                "One document is held out, so sentence_accuracy says nothing; see --dev_fraction."
+            )
+
+    @property
+    def fingerprint(self):
+        return self._passages.key
 
     def restore(self, folder):
         from bert_keras.text.tokenizer import BertTokenizer

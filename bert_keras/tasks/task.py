@@ -3,8 +3,6 @@
 import abc
 import dataclasses
 
-from bert_keras.errors import InputError
-
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -46,6 +44,13 @@ class Task(abc.ABC):
     """
 
     tokenizer = None
+    predicts = True  # whether it has a `prediction_set` and `write_predictions`
+    serves = True  # whether it has `signatures`
+
+    @property
+    def fingerprint(self):
+        """What the data are that a run depends on, a str; None where nobody looks."""
+        return None
 
     @abc.abstractmethod
     def prepare(self, reference):
@@ -140,7 +145,7 @@ class Task(abc.ABC):
 
     def prediction_set(self):
         """Returns the examples to predict, as `evaluation_set` does."""
-        raise InputError("--do_predict: this task predicts nothing.")
+        raise NotImplementedError
 
     def write_predictions(self, answers, folder):
         """Writes the answers to the prediction set into the folder; returns the file's path."""
@@ -148,4 +153,4 @@ class Task(abc.ABC):
 
     def signatures(self, model):
         """Returns the functions to serve by name, each a `tf.function` with one signature."""
-        raise InputError("--do_export: this task serves nothing.")
+        raise NotImplementedError

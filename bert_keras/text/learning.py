@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import itertools
 import logging
 import string
 
@@ -16,7 +15,9 @@ from bert_keras.text.wordpiece import MAX_WORD
 
 _DESCRIBED = 0x40000  # code points below this are in the alphabet; above are none but private ones
 _BATCH = 1 << 16  # strings normalised at a time
+_BATCH_CHARACTERS = 1 << 24  # and their characters, at most
 _MOST_CHUNKS = 1 << 20  # distinct ones kept before they are normalised
+_MOST_CHARACTERS = 1 << 28  # of text read before that is done
 _MOST_WORDS = 1 << 21  # distinct ones kept
 _MOST_OCCURRENCES = 20_000_000  # of all words, as they are told to the trainer
 _CHARACTER_COVERAGE = 0.99999  # of the text's characters, those that get a token
@@ -40,11 +41,13 @@ def count_words(strings, lowercase=True):
         that are [UNK] under any vocabulary, longer than 200 characters.
     """
     split = _splitter(lowercase)
-    words, chunks = collections.Counter(), collections.Counter()
+    words, chunks, characters = collections.Counter(), collections.Counter(), 0
     for text in strings:
         # Normalising a text is normalising what its spaces divide, and most of that is repeated.
         chunks.update(text.split(" "))
-        if len(chunks) >= _MOST_CHUNKS:
+        characters += len(text)
+        if len(chunks) >= _MOST_CHUNKS or characters >= _MOST_CHARACTERS:
+            characters = 0
             _add_words(chunks, words, split)
             chunks.clear()
             words = _most_frequent(words)
@@ -231,7 +234,13 @@ def _repeated(words, alphabet):
             yield f"{word} " * round(count * scale)
 
 
-def _batches(items, size):
-    iterator = iter(items)
-    while batch := [*itertools.islice(iterator, size)]:
+def _batches(strings, size):
+    batch, characters = [], 0
+    for text in strings:
+        batch.append(text)
+        characters += len(text)
+        if len(batch) == size or characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
         yield batch

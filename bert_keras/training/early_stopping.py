@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-# The only scores that are better when lower.
+# The ends of the names of scores that are better when lower.
 _LOWER_IS_BETTER = ("loss", "mse", "perplexity")
 
 
@@ -36,7 +36,7 @@ class EarlyStopping:
         """
         if not self._metric:
             return True
-        score = scores[self._metric] * (-1 if self._metric in _LOWER_IS_BETTER else 1)
+        score = scores[self._metric] * (-1 if self._metric.endswith(_LOWER_IS_BETTER) else 1)
         best = float(self._best)
         better = score > best or best == -math.inf
         self._best.assign(best if math.isnan(score) else max(best, score))

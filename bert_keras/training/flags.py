@@ -16,9 +16,8 @@ _OF_ONE_CALL = {
     "do_predict",
     "do_export",
     "predict_file",
-    "prepare_again",
-    "beam_workers",
     "eval_batch_size",
+    "save_checkpoints_steps",
     "debug",
 }
 _HYPERPARAMETERS = (
@@ -28,6 +27,8 @@ _HYPERPARAMETERS = (
     "learning_rate",
     "num_train_epochs",
     "num_train_steps",
+    "optimizer",
+    "learning_rate_decay",
     "warmup_proportion",
     "mixed_bfloat16",
     "seed",
@@ -59,17 +60,21 @@ flags.DEFINE_integer(
     "gradient_accumulation_steps", 1, "Parts a step is computed in: less memory.", 1
 )
 flags.DEFINE_float("evaluations_per_epoch", 1.0, "How often; 0.5 is after every second epoch.", 0.0)
+flags.DEFINE_integer("save_checkpoints_steps", 1000, "How often to save, beside evaluations.", 1)
 flags.DEFINE_string("early_stopping", "", "Score to stop on and to keep the best weights by.")
 flags.DEFINE_integer("patience", 3, "Evaluations without a better score before stopping.", 1)
 flags.DEFINE_bool("mixed_bfloat16", False, "Train in bfloat16: faster where the chip has it.")
 flags.DEFINE_integer("seed", 0, "Of all that is random: the same seed, the same run.", 0)
 
 
-def open_run():
+def open_run(of_one_call=()):
     """Opens the run's folder and takes up the flags that it was begun with.
 
     A flag that is not on the command line has the value that the run was begun with. One that is,
     and differs, is an error for training and holds for this call alone otherwise.
+
+    Args:
+        of_one_call: the script's own flags that say what to do with a run, not what it is.
 
     Returns:
         (`RunFolder`, dict of the run's flags by name).
@@ -100,10 +105,11 @@ def open_run():
             f"{folder.path} was begun with other flags ({'; '.join(differences)}): take those, or "
             "name a new --output_dir."
         )
-    return folder, {name: FLAGS[name].value for name in declared() if name not in _OF_ONE_CALL}
+    of_the_run = [name for name in declared() if name not in _OF_ONE_CALL.union(of_one_call)]
+    return folder, {name: FLAGS[name].value for name in of_the_run}
 
 
-def run_job(task, folder, run_flags, needs_weights=True):
+def run_job(task, folder, run_flags, needs_weights=True, hyperparameters=()):
     """Does with a task what the flags ask for.
 
     Args:
@@ -111,10 +117,14 @@ def run_job(task, folder, run_flags, needs_weights=True):
         folder: the `RunFolder`.
         run_flags: the flags that the run is begun with, as `open_run` returned them.
         needs_weights: whether there must be weights to train on from.
+        hyperparameters: the script's own flags by which runs are compared in TensorBoard.
 
     Raises:
         InputError: there are none, or something else cannot be used.
     """
+    for name, can in (("do_predict", task.predicts), ("do_export", task.serves)):
+        if FLAGS[name].value and not can:
+            raise InputError(f"--{name}: this script's models are not for that.")
     if FLAGS.do_train and (needs_weights or FLAGS.init_checkpoint):
         _check_weights()
     from bert_keras.training.job import Job, Settings
@@ -138,11 +148,12 @@ def run_job(task, folder, run_flags, needs_weights=True):
         early_stopping=FLAGS.early_stopping,
         patience=FLAGS.patience,
         eval_batch_size=FLAGS.eval_batch_size,
+        save_every=FLAGS.save_checkpoints_steps,
     )
     job = Job(task, settings, folder)
     if FLAGS.do_train:
-        hyperparameters = {name: run_flags[name] for name in _HYPERPARAMETERS}
-        job.train(run_flags, hyperparameters, FLAGS.do_eval, FLAGS.do_predict)
+        compared = {name: run_flags[name] for name in (*_HYPERPARAMETERS, *hyperparameters)}
+        job.train(run_flags, compared, FLAGS.do_eval, FLAGS.do_predict)
     if FLAGS.do_eval:
         job.evaluate()
     if FLAGS.do_predict:

@@ -33,6 +33,7 @@ class Settings:
         early_stopping: the score to stop on, "" for none.
         patience: evaluations without a better score after which to stop.
         eval_batch_size: examples in a batch when not training.
+        save_every: steps after which a checkpoint is saved, beside those at evaluations.
     """
 
     init_checkpoint: str | None
@@ -41,6 +42,7 @@ class Settings:
     early_stopping: str = ""
     patience: int = 3
     eval_batch_size: int = 256
+    save_every: int = 1000
 
 
 class Job:
@@ -94,7 +96,7 @@ class Job:
         model = task.build_model(settings.init_checkpoint, settings.dtype)
         trainer = Trainer(model, task, training_set, settings.schedule)
 
-        self._folder.begin(flags)
+        self._folder.begin(flags, task.fingerprint)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
         save = self._folder.checkpoints(training=trainer.variables, stopping=stopping.variables)
         if trainer.total_steps < _FEW_STEPS:
@@ -127,7 +129,7 @@ class Job:
             return stopping.is_over
 
         if not stopping.is_over:
-            trainer.run(writer.training, on_evaluate)
+            trainer.run(writer.training, on_evaluate, save, settings.save_every)
         writer.close()
         self._folder.finish()
 

@@ -99,13 +99,16 @@ class Trainer:
         """Weights, moments, step and the seeds of dropout: `tf.Variable`s in a fixed order."""
         return [v.value for v in [*self.model.variables, *self.optimizer.variables]]
 
-    def run(self, on_scalars, on_evaluate):
+    def run(self, on_scalars, on_evaluate, on_save=lambda: None, save_every=1000):
         """Trains to the end, from wherever `variables` stand.
 
         Args:
             on_scalars: called with (step, dict of floats) now and then.
             on_evaluate: called with (step) where the schedule has an evaluation; training stops
                 when it returns True.
+            on_save: called without arguments after every `save_every` steps that have no
+                evaluation.
+            save_every: see `on_save`.
         """
         batches = self._training_set.batches(self._schedule, self.step)
         spec = batches.element_spec
@@ -133,6 +136,8 @@ class Trainer:
                 since = time.monotonic()
                 if stop:
                     break
+            elif step % save_every == 0:
+                on_save()
         progress.close()
 
     def _train_step(self, batch):

@@ -55,11 +55,25 @@ class RunFolder:
         """The flags that the run was begun with, by name; empty for a new one."""
         return self._read("flags.json") if self.exists else {}
 
-    def begin(self, flags):
-        """Makes the folder and keeps the flags, if that was not done before."""
+    def begin(self, flags, data=None):
+        """Makes the folder and keeps what the run is, if that was not done before.
+
+        Args:
+            flags: by name.
+            data: a task's `fingerprint`.
+
+        Raises:
+            InputError: the run was begun on other data.
+        """
         if not self.exists:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write("flags.json", flags)
+            self._write("flags.json", flags | {"data": data})
+        before = self.flags.get("data")
+        if before not in (None, data):
+            raise InputError(
+                f"{self.path} was begun on other data ({before}) than these ({data}): take those, "
+                "or name a new --output_dir."
+            )
 
     def keep_scores(self, step, scores):
         """Notes the scores of the model that the folder now holds, and the step it is of."""
@@ -93,7 +107,14 @@ class RunFolder:
             raise InputError(
                 f"{newest}: expected a checkpoint of this training, on the same rows: {reason}"
             ) from None
-        return manager.save
+
+        def save():
+            try:
+                manager.save()
+            except tf.errors.OpError as error:  # such as a full disk
+                raise OSError(f"{self.path / 'checkpoints'}: {error.message}") from error
+
+        return save
 
     def _read(self, name):
         path = self.path / name

@@ -213,6 +213,8 @@ def test_nothing_in_it(tmp_path):
         assert error(path, layout=layout) == f"{path}: expected text, found white space."
     write(tmp_path / "b.txt", "Text.")
     assert read(Corpus(tmp_path)) == [["Text."]]
+    write(tmp_path / "a.txt", "")
+    assert Corpus(tmp_path).shards == [str(tmp_path / "b.txt")]
 
 
 @pytest.mark.parametrize("layout", ["auto", "sentences", "jsonl"])

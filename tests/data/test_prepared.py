@@ -135,7 +135,9 @@ def test_written_and_read(texts, tokenizer, tmp_path):
     assert prepared.sizes["train"].passages == len(train)
     assert prepared.tokens == sum(len(tokens) for _, tokens, _ in expected)
     assert prepared.sizes["validation"].words == prepared.sizes["validation"].tokens
-    assert {name: spec.dtype.name for name, spec in prepared.train.element_spec.items()} == {
+    assert {
+        name: spec.dtype.name for name, spec in prepared.dataset("train").element_spec.items()
+    } == {
         "tokens": "int32",
         "sentences": "int32",
         "document": "int64",
@@ -165,7 +167,7 @@ def test_a_seed_decides_the_order(texts, tokenizer, tmp_path):
 
 def test_the_second_run_tokenizes_nothing(texts, tokenizer, tmp_path, monkeypatch):
     first = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
-    monkeypatch.setattr(tokenizing, "read_passages", None)
+    monkeypatch.setattr("bert_keras.data.passage_builder.read_passages", None)
     monkeypatch.setattr(Corpus, "documents", None)
     os.utime(texts / "one.txt")  # another time is no other text
     second = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
@@ -248,7 +250,7 @@ def test_a_full_disk_leaves_what_was_there_whole(texts, tokenizer, tmp_path):
         from bert_keras.data.corpus import Corpus
         from bert_keras.data.prepared import prepare
         from bert_keras.text.tokenizer import BertTokenizer
-        texts, tokenizer, out, again = sys.argv[1:]
+        texts, tokenizer, out = sys.argv[1:]
         corpus = Corpus(texts, layout="sentences")
         tokenizer = BertTokenizer.from_pretrained(tokenizer)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -259,12 +261,25 @@ def test_a_full_disk_leaves_what_was_there_whole(texts, tokenizer, tmp_path):
             print(type(error).__name__, error)
     """
     paths = [str(path) for path in (texts, tmp_path / "tokenizer", out)]
-    command = [sys.executable, "-c", textwrap.dedent(script), *paths, ""]
+    command = [sys.executable, "-c", textwrap.dedent(script), *paths]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert answer.startswith("InputError ")
     assert "could not be written" in answer and "still whole" in answer
     assert subfolders(out) == [prepared.folder.name]
     assert examples(open_prepared(prepared.folder), "train") == before
+
+
+def test_a_first_document_without_text_is_named(texts, tokenizer, tmp_path):
+    (texts / "a.txt").write_text("\u200b\n")
+    with pytest.raises(InputError, match=r"a\.txt: expected text in the first document, which is"):
+        prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out", dev_fraction=1e-9)
+    assert subfolders(tmp_path / "out") == []
+
+
+def test_documents_are_counted(texts, tokenizer, tmp_path):
+    sizes = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out", dev_fraction=0.3).sizes
+    assert sizes["train"].documents + sizes["validation"].documents == 30
+    assert 1 < sizes["validation"].documents < 20
 
 
 def test_a_failure_while_replacing_keeps_the_old_one(texts, tokenizer, tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ TINY = BertConfig(
 class Passages:
     """What `prepare` gives, in memory."""
 
-    def __init__(self, tokenizer, copies=4):
+    def __init__(self, tokenizer, copies=4, documents=12, key="some text"):
         self._examples = []
         for document, text in enumerate(TEXT * copies):
             sentences = [s + "." for s in text.split(". ")]
@@ -45,8 +45,9 @@ class Passages:
             self._examples.append(
                 {"tokens": np.concatenate(tokens), "sentences": starts, "document": document}
             )
-        size = types.SimpleNamespace(passages=len(self._examples))
+        size = types.SimpleNamespace(passages=len(self._examples), documents=documents)
         self.sizes = {"train": size, "validation": size}
+        self.key = key
 
     def dataset(self, split, seed=None):
         signature = {
@@ -215,15 +216,51 @@ def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
 
 
 def test_what_cannot_be(make_task, tiny_checkpoint):
-    with pytest.raises(InputError, match=r"either --init_checkpoint.* or --vocab_dir and a size"):
+    with pytest.raises(
+        InputError, match=r"either --init_checkpoint.* or --vocab_dir and --model_size"
+    ):
         make_task(prepared=False).prepare(None)
-    with pytest.raises(InputError, match=r"either --init_checkpoint.* or --vocab_dir and a size"):
+    with pytest.raises(
+        InputError, match=r"either --init_checkpoint.* or --vocab_dir and --model_size"
+    ):
         make_task(prepared=False, from_nothing=True).prepare(str(tiny_checkpoint))
-    with pytest.raises(InputError, match="--short_seq_length: expected less than --max_seq_length"):
-        make_task(short_length=64)
+    for length in (7, 64):
+        with pytest.raises(InputError, match="--short_seq_length: expected 8 at least and less"):
+            Objectives(max_length=64, short_length=length)
+    with pytest.raises(InputError, match="--masked_lm_prob: expected more than 0, below 1, found"):
+        Objectives(rate=15)
+    with pytest.raises(InputError, match="either --init_checkpoint"):  # else ignored in silence
+        Pretraining(None, Objectives(), vocabulary="words").prepare(str(tiny_checkpoint))
     task = Pretraining(None, Objectives(max_length=65))
     with pytest.raises(InputError, match="--max_seq_length: expected at most 64"):
         task.prepare(str(tiny_checkpoint))
+
+
+def test_next_sentences_want_several_documents(tiny_checkpoint, caplog):
+    def make(documents, sentences="nsp"):
+        def prepare(tokenizer, _):
+            return Passages(tokenizer, documents=documents)
+
+        Pretraining(prepare, Objectives(sentences, max_length=64)).prepare(str(tiny_checkpoint))
+
+    with pytest.raises(InputError, match="--objective=nsp: expected several documents to train on"):
+        make(1)
+    make(1, "sop")
+    make(2)
+    assert not caplog.records
+
+
+def test_a_run_does_not_go_on_with_other_texts(make_task, tmp_path, tiny_checkpoint):
+    schedule = Schedule(0.01, 1.0, 6, 0.1, 1.0, seed=0)
+    task = make_task(prepared=False)
+    Job(task, Settings(str(tiny_checkpoint), schedule), RunFolder(tmp_path)).train({}, {})
+    folder = RunFolder(tmp_path)
+    folder.keep_scores(1, {})  # as if it had been cut off
+    task = Pretraining(
+        lambda tokenizer, _: Passages(tokenizer, key="other text"), Objectives(max_length=64)
+    )
+    with pytest.raises(InputError, match=r"begun on other data \(some text\) than these"):
+        Job(task, Settings(str(tiny_checkpoint), schedule), folder).train({}, {})
 
 
 def test_the_shape_of_a_new_model(tmp_path):

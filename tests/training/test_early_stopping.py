@@ -7,7 +7,7 @@ from bert_keras.training.early_stopping import EarlyStopping
 
 def watch(metric, patience, values):
     stopping = EarlyStopping(metric, patience)
-    return [(stopping.is_better({"f1": v, "mse": v}), stopping.is_over) for v in values]
+    return [(stopping.is_better({metric: v}), stopping.is_over) for v in values]
 
 
 def test_stops_after_so_many_without_a_better_one():
@@ -20,8 +20,9 @@ def test_a_better_one_starts_the_count_again():
     assert [over for _, over in seen] == [False, False, False, False, True]
 
 
-def test_scores_that_are_better_when_lower():
-    assert [better for better, _ in watch("mse", 9, [3.0, 4.0, 2.0, 2.5])] == [1, 0, 1, 0]
+@pytest.mark.parametrize("metric", ["mse", "masked_lm_loss", "sentence_loss", "perplexity"])
+def test_scores_that_are_better_when_lower(metric):
+    assert [better for better, _ in watch(metric, 9, [3.0, 4.0, 2.0, 2.5])] == [1, 0, 1, 0]
 
 
 def test_without_a_metric_the_last_is_the_best_and_it_never_ends():
