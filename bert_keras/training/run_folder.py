@@ -67,7 +67,7 @@ class RunFolder:
         """
         if not self.exists:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write("flags.json", flags | {"data": data})
+            self._write("flags.json", flags | ({"data": data} if data else {}))
         before = self.flags.get("data")
         if before not in (None, data):
             raise InputError(
