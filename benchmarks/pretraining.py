@@ -33,9 +33,8 @@ flags.DEFINE_string(
     "results", str(ROOT / "benchmarks/results/pretraining.json"), "Where the scores are kept."
 )
 
-# BERT-mini. Initial weights of the published 0.02 are too small for layers as narrow as these:
-# attention adds next to nothing then, and is long in learning to. No dropout: half an hour is
-# hardly more than two passes over the texts.
+# BERT-mini, but for dropout, as half an hour is hardly more than two passes over the texts, and for
+# initial weights that keep the size of what goes through layers as narrow as these.
 SHAPE = dataclasses.replace(
     BertConfig.from_size("mini"),
     initializer_range=0.06,

@@ -38,7 +38,7 @@ _FRAME = 3  # [CLS], and [SEP] twice
 
 
 class Recipe:
-    """What passages are made from, and how. It can be pickled, the tokenizer by its settings.
+    """What passages are made from, and how. Beam sends it to its workers.
 
     Args:
         corpus: a `Corpus`.
