@@ -2,10 +2,10 @@
 
 import keras
 
-from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.mean_pooling import MeanPooling
+from bert_keras.models.bert_model import BertModel
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
 
 # How an example becomes one vector, and what the linear layer on it is called.
@@ -13,7 +13,7 @@ POOLINGS = {"cls": "classifier", "mean": "mean_classifier"}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertClassifier(keras.Model):
+class BertClassifier(BertModel):
     """A linear layer on one vector for each example.
 
     Devlin et al. 2018 (arXiv 1810.04805), section 4.1: logits = C Wᵀ + b, with dropout on C. The
@@ -87,7 +87,6 @@ class BertClassifier(keras.Model):
 
     @property
     def heads(self):
-        """What the model has beside an encoder, as `checkpoints.mapping.weights` wants it."""
         return {POOLINGS[self.pooling]: {"num_classes": self.num_classes}}
 
     @classmethod
@@ -142,16 +141,8 @@ class BertClassifier(keras.Model):
         return model
 
     def get_config(self):
-        return {
-            "config": self.config.to_dict(),
+        return super().get_config() | {
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "pooling": self.pooling,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))

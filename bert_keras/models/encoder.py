@@ -2,17 +2,17 @@
 
 import keras
 
-from bert_keras.config import BertConfig
 from bert_keras.layers.attention_mask import AttentionMask
 from bert_keras.layers.embeddings import Embeddings
 from bert_keras.layers.pooler import Pooler
 from bert_keras.layers.transformer_block import TransformerBlock
+from bert_keras.models.bert_model import BertModel
 
 INPUT_NAMES = ("token_ids", "segment_ids", "position_ids", "example_ids")
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertEncoder(keras.Model):
+class BertEncoder(BertModel):
     """Devlin et al. 2018 (arXiv 1810.04805): embeddings, Transformer blocks, a pooler.
 
     Inputs, a dict of int32 [batch, length]:
@@ -99,11 +99,6 @@ class BertEncoder(keras.Model):
         self.dtype_policy = policy
         self.config = config
 
-    @property
-    def heads(self):
-        """What the model has beside an encoder, as `checkpoints.mapping.weights` wants it."""
-        return {}
-
     @classmethod
     def from_pretrained(cls, ref, dtype=None):
         """Makes the encoder of a checkpoint, with its weights.
@@ -128,18 +123,6 @@ class BertEncoder(keras.Model):
             encoder = cls(checkpoint.config, dtype=dtype)
             load.announce(load.copy_weights(checkpoint, encoder))
         return encoder
-
-    def get_config(self):
-        return {
-            "config": self.config.to_dict(),
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
 
 
 def encoder_inputs():

@@ -2,13 +2,13 @@
 
 import keras
 
-from bert_keras.config import BertConfig
 from bert_keras.layers.masked_lm_head import MaskedLMHead
+from bert_keras.models.bert_model import BertModel
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertPretrainer(keras.Model):
+class BertPretrainer(BertModel):
     """The encoder with the heads of pretraining.
 
     Devlin et al. 2018 (arXiv 1810.04805), section 3.1: a masked language model, and a linear layer
@@ -75,7 +75,6 @@ class BertPretrainer(keras.Model):
 
     @property
     def heads(self):
-        """What it has beside the encoder, as `checkpoints/mapping.py` lists it."""
         return {"masked_lm": {}} | ({"next_sentence": {}} if self.sentence_head else {})
 
     @classmethod
@@ -109,14 +108,4 @@ class BertPretrainer(keras.Model):
         return model
 
     def get_config(self):
-        return {
-            "config": self.config.to_dict(),
-            "sentence_head": self.sentence_head,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
+        return super().get_config() | {"sentence_head": self.sentence_head}
