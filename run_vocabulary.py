@@ -30,18 +30,21 @@ def main():
     folder = expect_new_folder(FLAGS.output_dir)
     corpus = open_corpus()
     script.start_tensorflow_quietly()
+    from bert_keras.data.tokenizing import sentences_of
     from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
     from bert_keras.text.tokenizer import BertTokenizer
 
     print(f"Reading {len(corpus.shards):,} files")
     held_out = True
-    words = count_words(_sentences(corpus, held_out=False), FLAGS.do_lower_case)
+    words = count_words(
+        sentences_of(corpus, FLAGS.dev_fraction, held_out=False), FLAGS.do_lower_case
+    )
     if not words:  # a single document
         held_out = None
-        words = count_words(_sentences(corpus, held_out), FLAGS.do_lower_case)
+        words = count_words(sentences_of(corpus, FLAGS.dev_fraction, held_out), FLAGS.do_lower_case)
     print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
     tokenizer = BertTokenizer(learn_vocabulary(words, FLAGS.vocab_size), FLAGS.do_lower_case)
-    coverage = measure_coverage(tokenizer, _sentences(corpus, held_out))
+    coverage = measure_coverage(tokenizer, sentences_of(corpus, FLAGS.dev_fraction, held_out))
     with whole_folder(folder) as aside:
         tokenizer.save(aside)
     print(f"{len(tokenizer.vocabulary):,} tokens in {folder}")
@@ -55,15 +58,6 @@ def main():
             "The vocabulary does not fit the text: more than %.0f%% of the words are [UNK].",
             100 * _UNKNOWN_WARNING,
         )
-
-
-def _sentences(corpus, held_out):
-    """Yields the sentences of the documents that are held out, of the others, or of all (None)."""
-    from bert_keras.data.tokenizing import is_held_out, number_documents
-
-    for number, document in number_documents(corpus, range(len(corpus.shards))):
-        if held_out is None or is_held_out(number, FLAGS.dev_fraction) == held_out:
-            yield from document.sentences
 
 
 if __name__ == "__main__":

@@ -84,6 +84,19 @@ def is_held_out(document, fraction):
     return document == 0 or share < fraction
 
 
+def sentences_of(corpus, fraction, held_out):
+    """Yields the sentences of some of the documents.
+
+    Args:
+        corpus: a `Corpus`.
+        fraction: of the documents, that is kept for validation.
+        held_out: whether to yield those that are kept, or all others; None for all.
+    """
+    for number, document in number_documents(corpus, range(len(corpus.shards))):
+        if held_out is None or is_held_out(number, fraction) == held_out:
+            yield from document.sentences
+
+
 def ahead(items):
     """Yields an iterator's items, the next one being made in a thread while this one is used."""
     items = iter(items)
