@@ -25,7 +25,7 @@ def main():
         if not FLAGS[name].value:
             raise InputError(f"Expected --{name}; see --help.")
     script.start_tensorflow_quietly()
-    from bert_keras.checkpoints import convert, growth
+    from bert_keras.checkpoints import convert, growth, load
     from bert_keras.files import resolve
 
     if FLAGS.add_tokens:
@@ -39,8 +39,8 @@ def main():
         print(f"{len(added)} tokens added: {', '.join(added[:8])}{', ...' if added[8:] else ''}.")
     else:
         convert.convert(FLAGS.init_checkpoint, FLAGS.output_dir, FLAGS.layout)
-    with convert.load.open_checkpoint(FLAGS.output_dir) as checkpoint:
-        heads = convert.load.heads_in(checkpoint)
+    with load.open_checkpoint(FLAGS.output_dir) as checkpoint:
+        heads = load.heads_in(checkpoint)
         print(f"{checkpoint.place}: {len(checkpoint.shapes)} tensors.")
         print(f"Heads: {', '.join(heads) or 'none'}.")
     for path in sorted(resolve(FLAGS.output_dir).rglob("*")):
