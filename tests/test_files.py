@@ -1,5 +1,9 @@
 """Folders that appear whole or not at all."""
 
+import subprocess
+import sys
+import textwrap
+
 import pytest
 
 from bert_keras.errors import InputError
@@ -31,3 +35,38 @@ def test_what_is_there_is_left_alone(tmp_path):
         expect_new_folder(tmp_path / "file")
     with pytest.raises(InputError, match="found a folder with content"):
         expect_new_folder(tmp_path)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    out = tmp_path / "out"
+    script = f"""
+        import os, pathlib, signal
+        from bert_keras.files import whole_folder
+        with whole_folder(pathlib.Path({str(out / "x")!r}), replace=False) as aside:
+            (aside / "part").write_text("half")
+            print(aside.name, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    left = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    assert names(out) == [left]
+    with whole_folder(out / "y", replace=False):
+        assert left not in names(out)
+        with whole_folder(out / "z", replace=False):  # of one that lives, nothing is cleared away
+            assert len(names(out)) == 2
+    assert names(out) == ["y", "z"]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_the_quicker_of_two_processes(replace, tmp_path):
+    for name in "ab":
+        with whole_folder(tmp_path / "it", replace) as aside:
+            (aside / name).touch()
+            (tmp_path / "it").mkdir(exist_ok=True)
+            (tmp_path / "it" / "quicker").touch()
+    assert names(tmp_path) == ["it"]
+    assert names(tmp_path / "it") == (["b"] if replace else ["quicker"])

@@ -13,7 +13,6 @@ from bert_keras.data import tokenizing
 from bert_keras.data.corpus import Corpus
 from bert_keras.data.prepared import open_prepared, prepare
 from bert_keras.errors import InputError
-from bert_keras.files import whole_folder
 from bert_keras.text.tokenizer import BertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -295,37 +294,6 @@ def test_a_failure_while_replacing_keeps_the_old_one(texts, tokenizer, tmp_path,
             prepare(corpus_of(texts), tokenizer, LENGTH, out, again=True)
     assert subfolders(out) == [prepared.folder.name]
     open_prepared(prepared.folder)
-
-
-def test_what_a_killed_process_left_is_cleared_away(texts, tokenizer, tmp_path):
-    out = tmp_path / "out"
-    script = f"""
-        import os, pathlib, signal
-        from bert_keras.files import whole_folder
-        with whole_folder(pathlib.Path({str(out / "x")!r}), replace=False) as aside:
-            (aside / "part").write_text("half")
-            print(aside.name, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    left = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    assert subfolders(out) == [left]
-    with whole_folder(out / "y", replace=False):
-        assert left not in subfolders(out)
-        with whole_folder(out / "z", replace=False):  # of one that lives, nothing is cleared away
-            assert len(subfolders(out)) == 2
-    assert subfolders(out) == ["y", "z"]
-
-
-@pytest.mark.parametrize("replace", [True, False])
-def test_the_quicker_of_two_processes(replace, tmp_path):
-    for name in "ab":
-        with whole_folder(tmp_path / "it", replace) as aside:
-            (aside / name).touch()
-            (tmp_path / "it").mkdir(exist_ok=True)
-            (tmp_path / "it" / "quicker").touch()
-    assert subfolders(tmp_path) == ["it"]
-    assert subfolders(tmp_path / "it") == (["b"] if replace else ["quicker"])
 
 
 def test_tensorflow_datasets_reads_it_without_us(texts, tokenizer, tmp_path):
