@@ -5,9 +5,14 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from bert_keras.checkpoints.huggingface import write_huggingface
+from bert_keras.checkpoints.load import contents_of, open_checkpoint
+from bert_keras.config import BertConfig
 from bert_keras.models.classifier import BertClassifier
+from bert_keras.models.pretrainer import BertPretrainer
 from bert_keras.text.tokenizer import BertTokenizer
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -20,9 +25,9 @@ SHAPE = {
 }
 
 
-def run(*arguments):
+def run(*arguments, script="run_pretraining.py"):
     return subprocess.run(
-        [sys.executable, ROOT / "run_pretraining.py", *map(str, arguments)],
+        [sys.executable, ROOT / script, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -73,6 +78,71 @@ def test_the_prepared_texts_are_found_again(trained, places):
     scores = json.loads((trained[0] / "scores.json").read_text())["scores"]
     again = json.loads((trained[0] / "eval_results.json").read_text())
     assert again == pytest.approx(scores, rel=1e-6)
+
+
+def warm_start(weights, samples, folder):
+    """A step from weights that changes nothing; returns how it ended and the run's `Contents`."""
+    done = run(
+        *("--do_train", f"--init_checkpoint={weights}", f"--output_dir={folder / 'run'}"),
+        *("--num_train_steps=1", "--learning_rate=0", "--max_seq_length=32"),
+        *(f"--input_file={samples / 'reports.txt'}", "--layout=sentences", "--dev_fraction=0.3"),
+        f"--prepared_dir={folder / 'prepared'}",
+    )
+    assert done.returncode == 0, done.stderr
+    return done, contents(folder / "run")
+
+
+def contents(folder):
+    with open_checkpoint(folder) as checkpoint:
+        return contents_of(checkpoint)
+
+
+@pytest.fixture
+def with_heads(tiny_checkpoint, tmp_path):
+    """A function of a folder's name and a `sentence_head` that writes a pretrainer's weights."""
+
+    def write(name, sentence_head):
+        tokenizer = BertTokenizer.from_pretrained(tiny_checkpoint)
+        shape = {"vocab_size": len(tokenizer.vocabulary), "initializer_range": 0.2, **SHAPE}
+        model = BertPretrainer(BertConfig.from_dict(shape), sentence_head)
+        model.get_layer("masked_lm").bias.assign_add(np.linspace(-1, 1, shape["vocab_size"]))
+        write_huggingface(model, tmp_path / name)
+        tokenizer.save(tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def test_it_starts_from_weights_with_their_heads(with_heads, samples, tmp_path):
+    weights = with_heads("weights", sentence_head=True)
+    done, found = warm_start(weights, samples, tmp_path)
+    assert "tensors loaded" in done.stderr
+    assert "Newly made" not in done.stderr and "Left over" not in done.stderr
+    expected = contents(weights)
+    assert found.values.keys() == expected.values.keys() and "next_sentence" in found.heads
+    for name, value in expected.values.items():
+        np.testing.assert_array_equal(found.values[name], value, name)
+
+
+def test_it_starts_from_a_grown_vocabulary_and_says_what_is_new(with_heads, samples, tmp_path):
+    old = with_heads("old", sentence_head=False)
+    (tmp_path / "words.txt").write_text("ferry\npassengers\n")
+    done = run(
+        *(f"--init_checkpoint={old}", f"--output_dir={tmp_path / 'grown'}"),
+        f"--add_tokens={tmp_path / 'words.txt'}",
+        script="convert_checkpoint.py",
+    )
+    assert done.returncode == 0, done.stderr
+    done, found = warm_start(tmp_path / "grown", samples, tmp_path)
+    assert "Newly made: next_sentence/kernel, next_sentence/bias.\n" in done.stderr
+    expected = contents(tmp_path / "grown")
+    assert found.config.vocab_size == contents(old).config.vocab_size + 2
+    for name, value in expected.values.items():
+        np.testing.assert_array_equal(found.values[name], value, name)
+    assert BertTokenizer.from_pretrained(tmp_path / "run").vocabulary[-2:] == [
+        "ferry",
+        "passengers",
+    ]
 
 
 def test_what_cannot_be_is_one_sentence(places, tmp_path):
