@@ -17,7 +17,13 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["bert_keras", "bert_keras.*"]),
-    py_modules=["convert_checkpoint", "run_classifier", "run_pretraining", "run_vocabulary"],
+    py_modules=[
+        "convert_checkpoint",
+        "run_classifier",
+        "run_pretraining",
+        "run_vocabulary",
+        "run_workers",
+    ],
     install_requires=[
         "absl-py>=2.0",
         "keras>=3.15,<4",
