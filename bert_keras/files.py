@@ -16,6 +16,7 @@ from bert_keras.errors import InputError
 
 PACKAGE_PREFIX = "pkg://"
 _ASIDE = ".aside."
+_held = {}  # the handles of `hold`, by path; a process's, as its locks are
 
 
 def resolve(reference):
@@ -68,7 +69,7 @@ def write_whole(path, mode="w"):
     """
     path = pathlib.Path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f"{_ASIDE}{path.name}.")
     try:
         with os.fdopen(handle, mode, **text) as file:
             yield file
@@ -80,6 +81,33 @@ def write_whole(path, mode="w"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
         raise
+    _sync(path.parent)
+
+
+def _sync(folder):
+    """Keeps the names in a folder through a loss of power, where a folder can be opened for it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def is_leftover(path):
+    """Whether a path is one that `write_whole` or `whole_folder` writes aside."""
+    return pathlib.Path(path).name.startswith(_ASIDE)
+
+
+def clear_leftovers(folder):
+    """Removes the files that `write_whole` left in a folder when its process was killed.
+
+    Args:
+        folder: one that no other process writes to now; it need not be there.
+    """
+    for path in pathlib.Path(folder).glob(f"{_ASIDE}*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def expect_new_folder(path):
@@ -133,22 +161,62 @@ def whole_folder(target, replace=False):
 @contextlib.contextmanager
 def _locked(folder):
     """Holds a folder while the process lives; yields whether no other one does."""
-    if not fcntl:
-        yield False
-        return
-    handle = None
     try:
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = _lock(folder, os.O_RDONLY)
     except OSError:
-        held = False
-    else:
-        held = True
+        handle = None
     try:
-        yield held
+        yield handle is not None
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def _lock(path, flags):
+    """Opens a file or folder and locks it; the lock ends with the handle, or with the process.
+
+    Returns:
+        The handle; None where there are no locks: on Windows, on some network disks.
+
+    Raises:
+        BlockingIOError: it is locked already.
+    """
+    if not fcntl:
+        return None
+    handle = os.open(path, flags, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return handle
+
+
+def hold(path, note):
+    """Locks a file until this process ends, however it ends; again in the same process is nothing.
+
+    Where there are no locks (on Windows, on some network disks) nothing happens.
+
+    Args:
+        path: the file, made if it is not there. It is never removed: a process that waits for it
+            could otherwise lock a file that another one no longer sees.
+        note: what to write into it, for processes that come later.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    held = _held.get(os.path.realpath(path))
+    if held is not None and path.exists() and os.path.samestat(os.fstat(held), path.stat()):
+        return
+    # Written through the handle's file, which a network disk locks only if it is open to write.
+    handle = _lock(path, os.O_RDWR | os.O_CREAT)
+    if handle is None:
+        return
+    _held[os.path.realpath(path)] = handle
+    os.ftruncate(handle, 0)
+    os.write(handle, note.encode())
 
 
 def _rename(aside, target, replace):

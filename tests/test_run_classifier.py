@@ -58,7 +58,7 @@ def test_all_in_one_call(finished, samples):
     assert {path.name for path in finished.folder.iterdir()} == {
         *("flags.json", "scores.json", "eval_results.json", "predictions.tsv"),
         *("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"),
-        *("checkpoints", "train", "eval", "export"),
+        *(".lock", "checkpoints", "train", "eval", "export"),
     }
     scores = json.loads((finished.folder / "eval_results.json").read_text())
     assert scores == json.loads((finished.folder / "scores.json").read_text())["scores"]

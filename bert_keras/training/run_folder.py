@@ -1,15 +1,16 @@
 """A run is its folder: what it was started with, how far it came, and what it made."""
 
+import datetime
 import json
 import os
 import pathlib
-
-import tensorflow as tf
+import socket
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import clear_leftovers, hold, is_leftover, write_whole
+from bert_keras.training.checkpoints import Checkpoints
 
-_KEPT_CHECKPOINTS = 2
+_LOCK = ".lock"
 
 
 class RunFolder:
@@ -18,23 +19,27 @@ class RunFolder:
     It holds `flags.json`; `checkpoints/`, from which an interrupted training goes on;
     `config.json`, `vocab.txt`, `tokenizer_config.json` and `model.safetensors`, the model for use,
     in Hugging Face's layout, and `scores.json`, its scores; TensorBoard's `train/` and
-    `eval/`; the files of predictions; and `export/`.
+    `eval/`; the files of predictions; and `export/`. `.lock` names the process that writes here, or
+    did last.
 
     Args:
         path: the folder; made with the run's first file.
+        writes: whether this process writes the run. Of several workers one does, and the others
+            read what it wrote: what would write does nothing then.
 
     Raises:
         InputError: there are files at `path`, and they are not a run's; or no folder can be there.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, writes=True):
         self.path = pathlib.Path(path)
+        self.writes = writes
         found = next(at for at in (self.path, *self.path.absolute().parents) if at.exists())
         if not found.is_dir():
             raise InputError(f"--output_dir: {found} is a file, expected a folder.")
-        if not os.access(found, os.W_OK):
+        if writes and not os.access(found, os.W_OK):
             raise InputError(f"--output_dir: expected to be allowed to write into {found}.")
-        if not self.exists and self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and not self.exists and any(map(_is_foreign, self.path.iterdir())):
             raise InputError(
                 f"--output_dir: {path} holds files but no flags.json, so it is no run of this "
                 "program: name a new folder."
@@ -55,18 +60,47 @@ class RunFolder:
         """The flags that the run was begun with, by name; empty for a new one."""
         return self._read("flags.json") if self.exists else {}
 
+    def lock(self):
+        """Keeps other processes from writing into the run until this one ends, however it ends.
+
+        A run that is not begun yet is locked by `begin`. Where the disk has no locks (some network
+        disks, Windows) this goes on without.
+
+        Raises:
+            InputError: another process has locked it.
+        """
+        if self.exists:
+            self._lock()
+
+    def _lock(self):
+        if not self.writes:
+            return
+        since = datetime.datetime.now().isoformat(" ", "seconds")
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {since}"
+        try:
+            hold(self.path / _LOCK, holder)
+        except BlockingIOError:
+            holder = (self.path / _LOCK).read_text(encoding="utf-8") or "another process"
+            raise InputError(
+                f"--output_dir: {self.path} is in use by {holder}: wait until it has ended, or "
+                "name another folder."
+            ) from None
+        clear_leftovers(self.path)
+
     def begin(self, flags, data=None):
-        """Makes the folder and keeps what the run is, if that was not done before.
+        """Makes the folder, locks it and keeps what the run is, if that was not done before.
 
         Args:
             flags: by name.
             data: a task's `fingerprint`.
 
         Raises:
-            InputError: the run was begun on other data.
+            InputError: the run was begun on other data, or another process has locked it.
         """
-        if not self.exists:
+        if self.writes:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._lock()
+        if self.writes and not self.exists:
             self._write("flags.json", flags | ({"data": data} if data else {}))
         before = self.flags.get("data")
         if before not in (None, data):
@@ -77,44 +111,26 @@ class RunFolder:
 
     def keep_scores(self, step, scores):
         """Notes the scores of the model that the folder now holds, and the step it is of."""
-        self._write("scores.json", {"step": step, "scores": scores, "finished": False})
+        if self.writes:
+            self._write("scores.json", {"step": step, "scores": scores, "finished": False})
 
     def finish(self):
         """Notes that training has ended."""
-        self._write("scores.json", self._read("scores.json") | {"finished": True})
+        if self.writes:
+            self._write("scores.json", self._read("scores.json") | {"finished": True})
 
-    def checkpoints(self, **variables):
-        """Takes up the newest checkpoint, if there is one.
+    def checkpoints(self, keep=2, notes=None, **variables):
+        """Opens the run's checkpoints; nothing is restored yet.
 
         Args:
+            keep: how many of the newest to keep.
+            notes: what to keep with each, see `Checkpoints`.
             **variables: lists of `tf.Variable`s, all that the training changes.
 
         Returns:
-            A function that saves them as they are now.
-
-        Raises:
-            InputError: the checkpoint is damaged, or of a training that has other variables.
+            A `bert_keras.training.checkpoints.Checkpoints`.
         """
-        manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**variables), self.path / "checkpoints", _KEPT_CHECKPOINTS
-        )
-        newest = manager.latest_checkpoint
-        try:
-            if newest:
-                manager.checkpoint.restore(newest).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{newest}: expected a checkpoint of this training, on the same rows: {reason}"
-            ) from None
-
-        def save():
-            try:
-                manager.save()
-            except tf.errors.OpError as error:  # such as a full disk
-                raise OSError(f"{self.path / 'checkpoints'}: {error.message}") from error
-
-        return save
+        return Checkpoints(self.path / "checkpoints", variables, keep, notes, self.writes)
 
     def _read(self, name):
         path = self.path / name
@@ -127,3 +143,8 @@ class RunFolder:
         with write_whole(self.path / name) as file:
             json.dump(values, file, indent=2, ensure_ascii=False)
             file.write("\n")
+
+
+def _is_foreign(path):
+    """Whether a path in a folder that holds no run yet is none that beginning one leaves there."""
+    return path.name != _LOCK and not is_leftover(path)
