@@ -22,7 +22,25 @@ class Dropout(keras.layers.Dropout):
         **kwargs: `name`, `dtype`.
     """
 
-    def call(self, inputs, training=False):
+    def draw_seed(self):
+        """Advances this layer's seed and returns what `call` takes as `seed`; None at rate 0.
+
+        A seed that is drawn before a call gives the same mask however often the call is made,
+        which is what computing an activation again in the backward pass needs.
+        """
+        return self.seed_generator.next() if self.rate > 0 else None
+
+    def call(self, inputs, training=False, seed=None):
+        """Drops.
+
+        Args:
+            inputs: a tensor.
+            training: whether to drop.
+            seed: what `draw_seed` returned; drawn here unless given.
+
+        Returns:
+            A tensor of the inputs' shape and dtype.
+        """
         if not training or self.rate == 0:
             return inputs
         dropped = min(max(round(self.rate * 256), 1), 255)  # of 256
@@ -30,9 +48,20 @@ class Dropout(keras.layers.Dropout):
         count = 1
         for size in shape:
             count = count * size
+        seed = self.seed_generator if seed is None else _Drawn(seed)
         numbers = keras.random.randint(
-            ((count + 3) // 4, 1), -(2**31), 2**31 - 1, dtype="int32", seed=self.seed_generator
+            ((count + 3) // 4, 1), -(2**31), 2**31 - 1, dtype="int32", seed=seed
         )
         draws = ops.reshape(ops.view(numbers, "uint8"), (-1,))[:count]  # [elements]
         kept = ops.reshape(draws, shape) >= dropped
         return ops.where(kept, inputs * (256 / (256 - dropped)), ops.zeros((), inputs.dtype))
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """A seed in the place of a generator: `keras.random` takes no tensors as seeds."""
+
+    def __init__(self, seed):
+        self._seed = seed  # and no state, which the parent would make a variable of
+
+    def next(self, ordered=True):
+        return self._seed

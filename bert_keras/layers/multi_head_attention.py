@@ -60,13 +60,14 @@ class MultiHeadAttention(keras.layers.Layer):
             dense.build((None, hidden))
             setattr(self, name, dense)
 
-    def call(self, hidden_states, attention_mask, training=False):
+    def call(self, hidden_states, attention_mask, training=False, seed=None):
         """Attends.
 
         Args:
             hidden_states: [batch, length, hidden].
             attention_mask: [batch, 1, length, length], added to the scores.
             training: whether to drop.
+            seed: of the dropout, see `Dropout.call`.
 
         Returns:
             [batch, length, hidden].
@@ -90,7 +91,7 @@ class MultiHeadAttention(keras.layers.Layer):
             query, ops.transpose(key, (0, 1, 3, 2))
         )  # [batch, heads, length, length]
         probabilities = ops.softmax(scores + attention_mask)
-        probabilities = self.dropout(probabilities, training=training)
+        probabilities = self.dropout(probabilities, training=training, seed=seed)
         gathered = ops.matmul(probabilities, value)  # [batch, heads, length, size]
 
         together = ops.transpose(gathered, (0, 2, 1, 3))  # [batch, length, heads, size]

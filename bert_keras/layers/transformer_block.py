@@ -19,6 +19,12 @@ class TransformerBlock(keras.layers.Layer):
     LayerNorm computes in float32 under every dtype policy, since it takes a mean and a variance
     over the whole width.
 
+    Attributes:
+        recompute: whether training keeps the block's input alone, and computes what is inside
+            once more for the gradients (Chen et al. 2016, arXiv 1604.06174): less memory for more
+            time, and the same numbers. It is a way of training and in no config; a `tf.function`
+            keeps to what it was when it was traced.
+
     Args:
         num_attention_heads: heads, which divide the width of the input.
         intermediate_size: width inside the feed-forward network.
@@ -49,6 +55,7 @@ class TransformerBlock(keras.layers.Layer):
         self.attention_probs_dropout_prob = attention_probs_dropout_prob
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
+        self.recompute = False
 
         policy = self.dtype_policy
         self.attention = MultiHeadAttention(
@@ -94,11 +101,25 @@ class TransformerBlock(keras.layers.Layer):
         Returns:
             [batch, length, hidden].
         """
-        attended = self.attention(hidden_states, attention_mask, training=training)
-        attended = self.attention_dropout(attended, training=training)
+        # Drawn here: computing the block again must drop the same elements, not the next ones.
+        seeds = [dropout.draw_seed() if training else None for dropout in self._dropouts]
+
+        def run(hidden_states):
+            return self._run(hidden_states, attention_mask, training, seeds)
+
+        # The mask and the seeds are no arguments, so that no gradient of theirs is computed.
+        return (keras.remat(run) if training and self.recompute else run)(hidden_states)
+
+    @property
+    def _dropouts(self):
+        return self.attention.dropout, self.attention_dropout, self.feed_forward_dropout
+
+    def _run(self, hidden_states, attention_mask, training, seeds):
+        attended = self.attention(hidden_states, attention_mask, training=training, seed=seeds[0])
+        attended = self.attention_dropout(attended, training=training, seed=seeds[1])
         hidden_states = self.attention_norm(hidden_states + attended)
         transformed = self.feed_forward(hidden_states)
-        transformed = self.feed_forward_dropout(transformed, training=training)
+        transformed = self.feed_forward_dropout(transformed, training=training, seed=seeds[2])
         return self.feed_forward_norm(hidden_states + transformed)
 
     def compute_output_shape(self, input_shape, *_):

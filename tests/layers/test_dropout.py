@@ -45,6 +45,22 @@ def test_the_global_seed_repeats_and_each_call_differs():
     assert (first != second).any()
 
 
+def test_a_drawn_seed_repeats_its_mask_and_draws_go_on():
+    keras.utils.set_random_seed(7)
+    layer = Dropout(0.5)
+    ones = keras.ops.ones((100, 100))
+    seed = layer.draw_seed()
+    first, again = layer(ones, training=True, seed=seed), layer(ones, training=True, seed=seed)
+    np.testing.assert_array_equal(first, again)
+    second = layer(ones, training=True)
+    assert (np.asarray(second) != np.asarray(first)).any()
+    keras.utils.set_random_seed(7)  # a draw is a draw, wherever it is made
+    layer = Dropout(0.5)
+    np.testing.assert_array_equal(layer(ones, training=True), first)
+    np.testing.assert_array_equal(layer(ones, training=True), second)
+    assert Dropout(0.0).draw_seed() is None
+
+
 def test_gradients_pass_where_values_do():
     layer = Dropout(0.5)
     inputs = tf.random.normal((20, 30))

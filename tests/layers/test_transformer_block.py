@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.layers.attention_mask import AttentionMask
 from bert_keras.layers.transformer_block import TransformerBlock
@@ -56,6 +57,57 @@ def test_mixed_precision_is_near_float32(inputs):
     found = mixed(*inputs)
     assert found.dtype == "bfloat16"
     np.testing.assert_allclose(numbers(found), numbers(exact(*inputs)), atol=0.05)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_recomputed_gradients_are_the_same_with_dropout(compiled, dtype):
+    keras.utils.set_random_seed(5)
+    block = TransformerBlock(2, 8, "gelu", 0.5, 0.25, initializer_range=0.5, dtype=dtype)
+    mask = AttentionMask(dtype=dtype)(np.array([[1, 1, 2, 2, 2], [1, 1, 1, 0, 0]], "int32"))
+    x = tf.Variable(np.random.default_rng(1).normal(size=(2, 5, 4)).astype("float32"))
+    target = np.random.default_rng(2).normal(size=(2, 5, 4)).astype("float32")
+    block.build(x.shape)
+    start = [variable.numpy() for variable in block.non_trainable_variables]
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            out = tf.cast(block(tf.identity(x), mask, training=True), "float32")
+            loss = tf.reduce_sum(out * target)
+        return tape.gradient(loss, [x, *(v.value for v in block.trainable_variables)])
+
+    found = {}
+    for block.recompute in (False, True):
+        for variable, value in zip(block.non_trainable_variables, start, strict=True):
+            variable.assign(value)
+        step = tf.function(gradients) if compiled else gradients
+        found[block.recompute] = [[g.numpy() for g in step()] for _ in range(2)]
+    for kept, again in zip(found[False], found[True], strict=True):
+        for one, other in zip(kept, again, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    # The draws went on from one step to the next.
+    assert np.abs(found[True][0][0] - found[True][1][0]).max() > 0.01
+
+
+def test_recomputation_computes_twice_in_training_only(inputs):
+    block = TransformerBlock(2, 8)
+    x, mask = inputs
+
+    def softmaxes(training):
+        @tf.function
+        def gradient(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                loss = tf.reduce_sum(block(x, mask, training=training) ** 3)
+            return tape.gradient(loss, x)
+
+        operations = gradient.get_concrete_function(tf.constant(x)).graph.get_operations()
+        return sum(operation.type == "Softmax" for operation in operations)
+
+    assert softmaxes(True) == 1
+    block.recompute = True
+    assert softmaxes(True) == 2
+    assert softmaxes(False) == 1
 
 
 def test_config_round_trip():
