@@ -27,6 +27,7 @@ flags.DEFINE_integer("workers", 2, "How many copies of the script to start.", 1)
 
 _GRACE = 60.0  # seconds that the others have to end by themselves when one has failed
 _POLL = 0.1
+_STOPPED = 128 + signal.SIGTERM  # what a worker ends with that was told to stop, all saved
 
 
 def start(command, count):
@@ -58,8 +59,9 @@ def wait(workers, signals=(), grace=_GRACE):
     """Waits for all workers, and passes on to them what is put into the list `signals`.
 
     Returns:
-        None if all ended well, or a sentence: which failed first, and which had to be killed since
-        they had not ended `grace` seconds later.
+        What to exit with: 0 if all ended well, `_STOPPED` if one was told to stop, or a sentence:
+        which failed first, and which had to be killed since they had not ended `grace` seconds
+        later.
     """
     failed, deadline = None, float("inf")
     while any(worker.poll() is None for worker in workers):
@@ -76,14 +78,14 @@ def wait(workers, signals=(), grace=_GRACE):
             named = " and ".join(map(str, late))
             return f"{failed} {grace:g} seconds later {named} still ran and had to be killed."
         time.sleep(_POLL)
-    return failed or _failure(workers)
+    return failed or _failure(workers) or max(worker.returncode for worker in workers)
 
 
 def _failure(workers):
     """A sentence on a worker that failed; None if there is none."""
     for index, worker in enumerate(workers):
         code = worker.poll()
-        if code:
+        if code not in (None, 0, _STOPPED):
             how = (
                 f"ended with {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
             )

@@ -121,6 +121,12 @@ def test_signals_reach_every_worker_once(script, tmp_path, number):
     assert (starter.returncode, out, err) == (0, "1\n", "[1] 1\n")
 
 
+def test_a_group_that_was_told_to_stop(script):
+    """It is no failure, and the exit code tells a scheduler to start the group again."""
+    done = run(script("sys.exit(143 if index else 0)"))
+    assert (done.returncode, done.stderr) == (143, "")
+
+
 def test_what_cannot_be_started(tmp_path):
     done = run()
     assert done.returncode == 1
