@@ -1,0 +1,206 @@
+"""How the cost of a training step grows: time and peak memory by length, batch and model size.
+
+    PYTHONPATH=. python benchmarks/scaling.py
+
+One thing is varied at a time around BERT-mini on 16 rows of 128 tokens: the length of the rows with
+as many tokens in all, the rows, the layers, the width (64 to a head), and the published sizes from
+tiny to base. Each point is a process of its own, so that its peak memory is its own: the model, a
+plain training step (forward, backward, clipping, AdamW, dropout on) on made-up rows without
+padding, on one device. Time is the fastest of the steps after two that warm up; memory is the
+highest resident one, less what the process took before it had a model. Exponents are slopes of
+least squares of the logarithms: 1 is in proportion. Results go to --results, as a picture beside
+it, and are printed. On a machine with a graphics processor hide it, for resident memory is the
+processor's.
+"""
+
+import json
+import math
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+
+from absl import app, flags
+
+from bert_keras.config import BertConfig
+from bert_keras.script import start_tensorflow_quietly
+
+FLAGS = flags.FLAGS
+HERE = pathlib.Path(__file__).resolve().parent
+
+flags.DEFINE_list("studies", [], "Some of length, rows, layers, width, size; by default all.")
+flags.DEFINE_integer("points", 0, "How many points of each, from the smallest; 0: all.", 0)
+flags.DEFINE_string("results", str(HERE / "results/scaling.json"), "Where the numbers are kept.")
+flags.DEFINE_string("point", None, "Measure this one alone, a JSON object; used by the script.")
+
+_TOKENS = 2048  # in a step
+_WARM_UP, _LEAST_STEPS, _LEAST_SECONDS = 2, 3, 3.0
+
+
+def _point(rows=16, length=128, layers=4, width=256):
+    return {"rows": rows, "length": length, "layers": layers, "width": width}
+
+
+def _size(name):
+    config = BertConfig.from_size(name)
+    return _point(layers=config.num_hidden_layers, width=config.hidden_size)
+
+
+def weights_of_blocks(point):
+    """Weights in the Transformer blocks' matrices."""
+    return 12 * point["layers"] * point["width"] ** 2
+
+
+# By name: what is on the axis, the points, and the place of each on the axis.
+STUDIES = {
+    "length": (
+        "tokens a row, 2,048 in all",
+        [_point(rows=_TOKENS // length, length=length) for length in (64, 128, 256, 512, 1024)],
+        lambda point: point["length"],
+    ),
+    "rows": (
+        "rows of 128 tokens",
+        [_point(rows=rows) for rows in (4, 8, 16, 32, 64)],
+        lambda point: point["rows"],
+    ),
+    "layers": (
+        "layers of width 256",
+        [_point(layers=layers) for layers in (1, 2, 4, 8, 16)],
+        lambda point: point["layers"],
+    ),
+    "width": (
+        "width of 4 layers",
+        [_point(width=width) for width in (128, 256, 512, 768, 1024)],
+        lambda point: point["width"],
+    ),
+    "size": (
+        "weights in blocks, tiny to base",
+        [_size(name) for name in ("tiny", "mini", "small", "medium", "base")],
+        weights_of_blocks,
+    ),
+}
+
+
+def measure(rows, length, layers, width):
+    """Trains some steps in this process; returns seconds a step and bytes."""
+    start_tensorflow_quietly()
+    import numpy as np
+    import tensorflow as tf
+
+    from bert_keras.models.classifier import BertClassifier
+    from bert_keras.training.optimizer import AdamW
+
+    random = np.random.default_rng(0)
+    shape = (rows, length)
+    config = BertConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        intermediate_size=4 * width,
+        max_position_embeddings=max(length, 512),
+    )
+    inputs = {
+        "token_ids": tf.constant(random.integers(1000, config.vocab_size, shape), tf.int32),
+        "segment_ids": tf.zeros(shape, tf.int32),
+        "position_ids": tf.broadcast_to(tf.range(length), shape),
+        "example_ids": tf.ones(shape, tf.int32),
+    }
+    labels = tf.constant(random.integers(0, 2, rows), tf.int32)
+    before = _resident()
+
+    model = BertClassifier(config, num_classes=2)
+    variables = model.trainable_variables
+    optimizer = AdamW(1e-4)
+    optimizer.build(variables)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            logits = model(inputs, training=True)
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+            )
+        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
+        gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
+        optimizer.apply(gradients, variables)
+        return loss
+
+    seconds = []
+    while len(seconds) < _WARM_UP + _LEAST_STEPS or sum(seconds[_WARM_UP:]) < _LEAST_SECONDS:
+        start = time.perf_counter()
+        float(step())
+        seconds.append(time.perf_counter() - start)
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": min(seconds[_WARM_UP:]), "bytes": peak - before, "bytes_before": before}
+
+
+def _resident():
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def exponent(places, values):
+    """Slope of the least-squares line through the logarithms."""
+    x, y = [math.log(place) for place in places], [math.log(value) for value in values]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    above = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    return above / sum((a - mean_x) ** 2 for a in x)
+
+
+def draw(studies, path):
+    """Writes a picture: a column a study, time above memory, both axes logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, len(studies), figsize=(3 * len(studies), 5.5), squeeze=False)
+    for (name, study), column in zip(studies.items(), axes.T, strict=True):
+        for axis, key, unit in zip(column, ("seconds", "bytes"), (1, 2**30), strict=True):
+            values = [point[key] / unit for point in study["points"]]
+            axis.loglog(study["places"], values, marker="o")
+            axis.set_title(f"{name}: exponent {study['exponents'][key]:.2f}", fontsize=10)
+            axis.grid(alpha=0.3, which="both")
+        column[1].set_xlabel(STUDIES[name][0])
+    axes[0, 0].set_ylabel("seconds a step")
+    axes[1, 0].set_ylabel("peak memory, GiB")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+
+
+def main(_):
+    if FLAGS.point:
+        print(json.dumps(measure(**json.loads(FLAGS.point))))
+        return
+    found, measured = {}, {}
+    for name in FLAGS.studies or STUDIES:
+        _, points, place = STUDIES[name]
+        points = points[: FLAGS.points or None]
+        for point in points:
+            text = json.dumps(point)
+            if text not in measured:  # the middle ones are shared
+                command = [sys.executable, __file__, f"--point={text}"]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                measured[text] = point | json.loads(done.stdout.splitlines()[-1])
+            now = measured[text]
+            told = ", ".join(f"{key} {value:,}" for key, value in point.items())
+            cost = f"{1000 * now['seconds']:,.0f} ms, {now['bytes'] / 2**20:,.0f} MiB"
+            print(f"{name}: {told}: {cost}", flush=True)
+        points = [measured[json.dumps(point)] for point in points]
+        places = [place(point) for point in points]
+        exponents = {
+            key: exponent(places, [point[key] for point in points]) for key in ("seconds", "bytes")
+        }
+        found[name] = {"places": places, "points": points, "exponents": exponents}
+        told = ", ".join(f"{key} {value:.2f}" for key, value in exponents.items())
+        print(f"{name}: exponents: {told}", flush=True)
+    cores = len(os.sched_getaffinity(0))
+    results = pathlib.Path(FLAGS.results)
+    results.write_text(json.dumps({"cores": cores, "studies": found}, indent=1) + "\n")
+    draw(found, results.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,104 @@
+"""The examples in the documentation."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+# In the place of Slurm's tools: lists nodes, and runs what srun is given as two tasks.
+SLURM = """
+scontrol() { [ "$1" = show ] && printf 'node1\\nnode2\\n' || echo "requeued $2"; }
+srun() {
+  while [[ $1 == --* ]]; do shift; done
+  for SLURM_PROCID in 0 1; do export SLURM_PROCID; "$@" || code=$?; done
+  return "${code:-0}"
+}
+export SLURM_JOB_NODELIST=node[1-2] SLURM_JOB_ID=7
+"""
+
+
+def blocks(language):
+    text = (DOCS / "distribution.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def workers(folder, code=0):
+    """Puts a script in the place of the training; returns a function that reads what it saw."""
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/bash\necho "$TF_CONFIG" | tr "\\n" " "; echo " $*"\nexit {code}\n')
+    python.chmod(0o755)
+
+    def read(line):
+        config, end = json.JSONDecoder().raw_decode(line)
+        return config, line[end:].split()
+
+    return read
+
+
+def run(script, folder, **environment):
+    path = folder / "script.sh"
+    path.write_text(script)
+    path_to_python = f"{folder}/.venv/bin:/usr/bin:/bin"
+    return subprocess.run(
+        ["bash", path],
+        cwd=folder,
+        env={"PATH": path_to_python} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_slurm_script_tells_every_worker_who_it_is(tmp_path):
+    (script,) = blocks("bash")
+    read = workers(tmp_path)
+    done = run(SLURM + script, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [read(line) for line in done.stdout.splitlines()]
+    assert [config["task"] for config, _ in found] == [
+        {"type": "worker", "index": index} for index in range(2)
+    ]
+    for config, arguments in found:
+        assert config["cluster"] == {"worker": ["node1:20007", "node2:20007"]}
+        assert arguments[0] == "run_pretraining.py" and len(arguments) == 10
+
+
+@pytest.mark.parametrize(("count", "again"), [(None, True), ("19", True), ("20", False)])
+def test_the_slurm_script_starts_the_group_again(tmp_path, count, again):
+    (script,) = blocks("bash")
+    workers(tmp_path, code=143)
+    environment = {} if count is None else {"SLURM_RESTART_COUNT": count}
+    done = run(SLURM + script, tmp_path, **environment)
+    assert done.returncode == 143
+    assert ("requeued 7" in done.stdout) == again
+
+
+def test_the_manifest_tells_every_pod_who_it_is(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    (manifest,) = blocks("yaml")
+    service, job = yaml.safe_load_all(manifest)
+    name, pods = job["metadata"]["name"], job["spec"]["completions"]
+    template = job["spec"]["template"]["spec"]
+    assert service["spec"]["selector"] == {"job-name": name}
+    assert template["subdomain"] == service["metadata"]["name"]
+    assert job["spec"]["parallelism"] == pods
+    (container,) = template["containers"]
+    (port,) = [port["containerPort"] for port in container["ports"]]
+    read = workers(tmp_path)
+    *shell, script = container["command"]
+    assert shell == ["bash", "-c"]
+    for index in range(pods):
+        config, arguments = read(run(script, tmp_path, JOB_COMPLETION_INDEX=str(index)).stdout)
+        assert config["task"] == {"type": "worker", "index": index}
+        assert config["cluster"]["worker"] == [
+            f"{name}-{pod}.{template['subdomain']}:{port}" for pod in range(pods)
+        ]
+        assert arguments[0] == "run_classifier.py" and len(arguments) == 6
+
+
+def test_the_json_is_json():
+    (text,) = blocks("json")
+    assert json.loads(text)["task"]["type"] == "worker"
