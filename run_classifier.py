@@ -34,7 +34,7 @@ flags.DEFINE_enum(
 
 
 def main():
-    folder, run_flags = common.open_run()
+    folder, run_flags, strategy = common.open_run()
     from bert_keras.data.source import Columns, Source
     from bert_keras.tasks.classification import Classification
 
@@ -53,7 +53,7 @@ def main():
         seed=FLAGS.seed,
     )
     task = Classification(source, FLAGS.max_seq_length, FLAGS.class_weights, FLAGS.pooling)
-    common.run_job(task, folder, run_flags)
+    common.run_job(task, folder, run_flags, strategy)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ _OF_ONE_CALL = ("prepare_again", "beam_workers", "beam_options")
 
 
 def main():
-    folder, run_flags = common.open_run(of_one_call=_OF_ONE_CALL)
+    folder, run_flags, strategy = common.open_run(of_one_call=_OF_ONE_CALL)
     from bert_keras.data.prepared import prepare
     from bert_keras.tasks.pretraining import Objectives, Pretraining, make_config
 
@@ -61,7 +61,7 @@ def main():
     config = make_config(FLAGS.model_size, FLAGS.bert_config_file)
     task = Pretraining(prepare_passages, objectives, config, FLAGS.vocab_dir)
     hyperparameters = ("objective", "masking", "masked_lm_prob", "model_size")
-    common.run_job(task, folder, run_flags, False, hyperparameters)
+    common.run_job(task, folder, run_flags, strategy, False, hyperparameters)
 
 
 if __name__ == "__main__":

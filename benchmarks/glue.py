@@ -41,7 +41,7 @@ def run_ours(task, seed, settings):
     with tempfile.TemporaryDirectory() as scratch:
         output_dir = pathlib.Path(scratch) / "run"
         command = [sys.executable, HERE.parent / "run_classifier.py", f"--task_name={task}"]
-        command += ["--do_train", "--do_eval", "--mixed_bfloat16", f"--output_dir={output_dir}"]
+        command += ["--do_train", "--do_eval", "--precision=bfloat16", f"--output_dir={output_dir}"]
         _call([*command, f"--seed={seed}", *settings])
         return json.loads((output_dir / "eval_results.json").read_text())
 

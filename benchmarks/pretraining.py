@@ -42,11 +42,11 @@ SHAPE = dataclasses.replace(
     attention_probs_dropout_prob=0.0,
 )
 PRETRAINING = [
-    *("--do_train", "--do_eval", "--objective=none", "--mixed_bfloat16"),
+    *("--do_train", "--do_eval", "--objective=none", "--precision=bfloat16"),
     *("--train_batch_size=16", "--learning_rate=1e-3", "--evaluations_per_epoch=2"),
 ]
 FINE_TUNING = [
-    *("--do_train", "--do_eval", "--task_name=SST-2", "--mixed_bfloat16"),
+    *("--do_train", "--do_eval", "--task_name=SST-2", "--precision=bfloat16"),
     *("--learning_rate=3e-4", "--num_train_epochs=2", "--evaluations_per_epoch=0.5"),
 ]
 

@@ -44,7 +44,7 @@ def run_ours(scratch, turn):
         "--do_train",
         "--model_size=mini",
     ]
-    command += ["--objective=none", "--mixed_bfloat16", "--dev_fraction=1e-6"]
+    command += ["--objective=none", "--precision=bfloat16", "--dev_fraction=1e-6"]
     command += [f"--input_file={FLAGS.texts}", f"--vocab_dir={FLAGS.vocab_dir}"]
     command += [f"--prepared_dir={scratch / 'prepared'}", f"--output_dir={folder}"]
     command += [f"--num_train_steps={FLAGS.steps}", f"--train_batch_size={FLAGS.batch_size}"]

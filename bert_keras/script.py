@@ -2,12 +2,14 @@
 
 import logging
 import os
+import signal
 import sys
 
 import absl.logging
 from absl import app, flags
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, Interrupted
+from bert_keras.quiet import stderr_to_nowhere
 
 FLAGS = flags.FLAGS
 # Beside the script, who declares flags.
@@ -42,6 +44,9 @@ def run(main):
             if argv[1:]:
                 raise InputError(f"Expected flags alone, found {argv[1]!r}; see --help.")
             main()
+        except Interrupted as error:
+            print(error, file=sys.stderr)
+            sys.exit(128 + signal.SIGTERM)
         except (InputError, OSError) as error:  # such as no room, or no permission to write
             if FLAGS.debug:
                 raise
@@ -58,17 +63,10 @@ def start_tensorflow_quietly():
     if FLAGS.debug:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    with stderr_to_nowhere():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def declared():

@@ -120,6 +120,15 @@ class Classification(Task):
             losses = tf.square(outputs[:, 0] - labels)
         return {self.kind: losses}
 
+    def describe(self, batch):
+        rows = self._train
+        return [
+            {"place": rows.places[i], "text": rows.texts[i]}
+            | ({"text_pair": rows.pairs[i]} if rows.pairs else {})
+            | {"label": rows.labels[i]}
+            for i in batch["example"].numpy()
+        ]
+
     def evaluation_set(self):
         if self._dev is None:
             self._dev = self._source.dev()

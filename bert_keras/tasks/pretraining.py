@@ -17,6 +17,7 @@ from bert_keras.tasks.task import Evaluation, Table, Task
 
 _log = logging.getLogger(__name__)
 _SHORTEST = 8  # tokens of an example
+_SUMS = 5  # of an example's answers, those that are added up
 _SHOWN_FILLINGS = 40
 _BEST = 5
 _BLANK = "____"  # the mask in question, among others
@@ -76,7 +77,6 @@ class Pretraining(Task):
         self._config = config
         self._vocabulary = vocabulary
         self._passages = None
-        self._fillings = []
 
     def prepare(self, reference):
         from bert_keras.text.tokenizer import BertTokenizer
@@ -175,35 +175,43 @@ class Pretraining(Task):
     def score_names(self):
         return list(self._scores(np.ones([1, 5])))
 
-    def answers(self, outputs, batch):
-        """Returns float32 [examples, 5], sums over each example's predictions.
+    def describe(self, batch):
+        labels, examples = batch["row_targets"]["labels"], batch["inputs"]["example_ids"]
+        return [
+            {"text": self.tokenizer.detokenize([row[ids == n].tolist()])[0].numpy().decode()}
+            for row, ids in zip(labels.numpy(), examples.numpy(), strict=True)
+            for n in range(1, ids.max() + 1)
+        ]
 
-        They are the masked words' loss, how many were told, how many there were, the loss of the
-        sentences, and whether those were told.
+    def answers(self, outputs, batch):
+        """Returns float32 [examples, 5 + ...].
+
+        The first five are sums over each example's predictions: the masked words' loss, how many
+        were told, how many there were, the loss of the sentences, and whether those were told. The
+        others show what the model puts in the place of one [MASK], see `_fill`.
         """
-        masked = batch["inputs"]["masked"] > 0  # [rows, length]
-        labels = tf.boolean_mask(batch["row_targets"]["labels"], masked)  # [masked]
+        masked = tf.reshape(batch["inputs"]["masked"], [-1]) > 0  # [rows * length]
+        labels = tf.boolean_mask(tf.reshape(batch["row_targets"]["labels"], [-1]), masked)
         losses = self.losses(outputs, batch)
         right = tf.argmax(outputs["token_logits"], axis=1, output_type=tf.int32) == labels
         starts = tf.cast(example_starts(batch["inputs"]["example_ids"]), tf.int32)
-        owner = tf.boolean_mask(tf.cumsum(starts) - 1, tf.reshape(masked, [-1]))  # [masked]
+        owner = tf.boolean_mask(tf.cumsum(starts) - 1, masked)  # [masked]
+        count = tf.size(batch["example"])
         columns = [losses["masked_lm"], tf.cast(right, tf.float32), tf.ones_like(owner, tf.float32)]
-        sums = tf.math.unsorted_segment_sum(
-            tf.stack(columns, axis=1), owner, tf.size(batch["example"])
-        )  # [examples, 3]
+        sums = tf.math.unsorted_segment_sum(tf.stack(columns, axis=1), owner, count)
         if "is_next" in batch:
             told = tf.argmax(outputs["sentence_logits"], axis=1, output_type=tf.int32)
             columns = [losses["sentences"], tf.cast(told == 1 - batch["is_next"], tf.float32)]
             pairs = tf.stack(columns, axis=1)  # [examples, 2]
         else:
-            pairs = tf.zeros([tf.size(batch["example"]), 2])
-        if 0 in batch["example"].numpy():  # of every evaluation the same examples
-            self._fillings = self._fill(outputs["token_logits"], labels, batch["inputs"])
-        return tf.concat([sums, pairs], axis=1)
+            pairs = tf.zeros([count, 2])
+        fillings = self._fill(outputs["token_logits"], labels, batch["inputs"], owner, count)
+        return tf.concat([sums, pairs, fillings], axis=1)  # [examples, 5 + ...]
 
     def evaluate(self, answers):
         header = ["text", "truth", f"{_BEST} best fillings"]
-        return Evaluation(self._scores(answers), {"fillings": Table(header, self._fillings)})
+        fillings = self._in_words(answers[:, _SUMS:])
+        return Evaluation(self._scores(answers[:, :_SUMS]), {"fillings": Table(header, fillings)})
 
     def _scores(self, answers):
         loss, right, masked, pair_loss, pair_right = answers.sum(axis=0, dtype=np.float64)
@@ -228,30 +236,55 @@ class Pretraining(Task):
             self._objectives.rate,
         )
 
-    def _fill(self, logits, labels, inputs):
-        """Rows of a table that shows what the model puts in the place of [MASK]."""
+    def _fill(self, logits, labels, inputs, owner, count):
+        """What the model puts in the place of each example's first [MASK], in numbers.
+
+        Returns:
+            float32 [examples, ...]: the true token or -1 where there is no [MASK], the best
+            fillings, their probabilities, and the tokens around, -1 beyond the example.
+        """
+        tokens, examples = (
+            tf.reshape(inputs[name], [-1]) for name in ("token_ids", "example_ids")
+        )  # [rows * length]
+        length = tf.shape(inputs["token_ids"])[1]
+        places = tf.where(tf.reshape(inputs["masked"], [-1]) > 0)[:, 0]  # [masked]
+        places = tf.cast(places, tf.int32)
+        among = tf.range(tf.size(places))
+        is_hidden = tf.gather(tokens, places) == self.tokenizer.mask_id
+        nowhere = tf.size(places)
+        first = tf.math.unsorted_segment_min(tf.where(is_hidden, among, nowhere), owner, count)
+        is_there = (first < nowhere)[:, tf.newaxis]  # [examples, 1]
+        first = tf.where(first < nowhere, first, 0)  # [examples]
+        truth = tf.gather(labels, first)[:, tf.newaxis]  # [examples, 1]
+        best = tf.math.top_k(tf.nn.softmax(tf.gather(logits, first)), _BEST)  # [examples, best]
+        place = tf.gather(places, first)[:, tf.newaxis]  # [examples, 1]
+        around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [examples, around]
+        inside = tf.clip_by_value(around, 0, tf.size(tokens) - 1)
+        is_same = (around == inside) & (around // length == place // length)
+        is_same &= tf.gather(examples, inside) == tf.gather(examples, place)
+        columns = [
+            tf.where(is_there, truth, -1),
+            best.indices,
+            best.values,
+            tf.where(is_same, tf.gather(tokens, inside), -1),
+        ]
+        return tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)
+
+    def _in_words(self, fillings):
+        """Rows of a table of some of the fillings, from all over the held-out text."""
         vocabulary = self.tokenizer.vocabulary
-        tokens = inputs["token_ids"].numpy()  # [rows, length]
-        examples = inputs["example_ids"].numpy()
-        places = np.argwhere(inputs["masked"].numpy() > 0)  # [masked, 2]
-        hidden = np.flatnonzero(tokens[tuple(places.T)] == self.tokenizer.mask_id)
-        hidden = hidden[:: max(1, len(hidden) // _SHOWN_FILLINGS)][:_SHOWN_FILLINGS]
-        best = tf.math.top_k(tf.nn.softmax(tf.gather(logits, hidden)), _BEST)
+        fillings = fillings[fillings[:, 0] >= 0]
+        fillings = fillings[:: max(1, len(fillings) // _SHOWN_FILLINGS)][:_SHOWN_FILLINGS]
         rows = []
-        for index, ids, probabilities in zip(
-            hidden, best.indices.numpy(), best.values.numpy(), strict=True
-        ):
-            row, column = places[index]
-            around = [
-                _BLANK if at == column else vocabulary[tokens[row, at]]
-                for at in range(max(0, column - _CONTEXT), column + _CONTEXT + 1)
-                if at < tokens.shape[1] and examples[row, at] == examples[row, column]
+        for line in fillings:
+            truth, ids, probabilities, around = np.split(line, [1, 1 + _BEST, 1 + 2 * _BEST])
+            words = [vocabulary[int(i)] if i >= 0 else "" for i in around]
+            words[_CONTEXT] = _BLANK
+            best = [
+                f"{vocabulary[int(i)]} {p:.2f}" for i, p in zip(ids, probabilities, strict=True)
             ]
-            best_words = [
-                f"{vocabulary[i]} {p:.2f}" for i, p in zip(ids, probabilities, strict=True)
-            ]
-            text = " ".join(around).replace(" ##", "")
-            rows.append([text, vocabulary[labels[index]], ", ".join(best_words)])
+            text = " ".join(word for word in words if word).replace(" ##", "")
+            rows.append([text, vocabulary[int(truth[0])], ", ".join(best)])
         return rows
 
 

@@ -114,6 +114,10 @@ class Task(abc.ABC):
             batch: the batch of which they are.
         """
 
+    def describe(self, batch):
+        """Tells a person what a batch of the training set holds: a dict for each example."""
+        return [{"example": int(number)} for number in batch["example"]]
+
     @abc.abstractmethod
     def evaluation_set(self):
         """Returns the examples to evaluate on, or None where there are none.
@@ -123,7 +127,7 @@ class Task(abc.ABC):
         """
 
     def answers(self, outputs, batch):
-        """Reduces the model's outputs for a batch to what is kept of each example.
+        """Reduces the model's outputs for a batch to what is kept of each example, in graph ops.
 
         Args:
             outputs: the model's.

@@ -13,6 +13,16 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 from bert_keras.tensorboard.markdown import markdown_table
 
 
+class NoWriter:
+    """Takes what a `RunWriter` takes and writes nothing: for processes beside the writing one."""
+
+    def training(self, step, scalars):
+        """See `RunWriter.training`."""
+
+    def evaluation(self, step, evaluation):
+        """See `RunWriter.evaluation`."""
+
+
 class RunWriter:
     """Writes what a person looks at while a model trains, for any task.
 

@@ -13,7 +13,7 @@ class EarlyStopping:
 
     Args:
         metric: the score's name; "" watches none, and every model counts as better than the last.
-        patience: evaluations without a better score after which to stop.
+        patience: evaluations without a better score after which to stop; 0 never stops.
     """
 
     def __init__(self, metric, patience):
@@ -46,4 +46,4 @@ class EarlyStopping:
     @property
     def is_over(self):
         """Whether to stop now."""
-        return bool(self._metric) and int(self._waited) >= self._patience
+        return bool(self._metric and self._patience) and int(self._waited) >= self._patience

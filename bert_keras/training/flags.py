@@ -18,6 +18,8 @@ _OF_ONE_CALL = {
     "predict_file",
     "eval_batch_size",
     "save_checkpoints_steps",
+    "keep_checkpoints",
+    "cpu_devices",
     "debug",
 }
 _HYPERPARAMETERS = (
@@ -30,7 +32,7 @@ _HYPERPARAMETERS = (
     "optimizer",
     "learning_rate_decay",
     "warmup_proportion",
-    "mixed_bfloat16",
+    "precision",
     "seed",
 )
 
@@ -62,8 +64,19 @@ flags.DEFINE_integer(
 flags.DEFINE_float("evaluations_per_epoch", 1.0, "How often; 0.5 is after every second epoch.", 0.0)
 flags.DEFINE_integer("save_checkpoints_steps", 1000, "How often to save, beside evaluations.", 1)
 flags.DEFINE_string("early_stopping", "", "Score to stop on and to keep the best weights by.")
-flags.DEFINE_integer("patience", 3, "Evaluations without a better score before stopping.", 1)
-flags.DEFINE_bool("mixed_bfloat16", False, "Train in bfloat16: faster where the chip has it.")
+flags.DEFINE_integer("keep_checkpoints", 2, "How many of the newest are kept.", 1)
+flags.DEFINE_integer("patience", 3, "Evaluations without a better score before stopping; 0: on.", 0)
+flags.DEFINE_enum(
+    "precision",
+    "float32",
+    ["float32", "bfloat16", "float16"],
+    "To train in: faster where the chip has it.",
+)
+flags.DEFINE_bool("recompute", False, "Compute blocks twice: less memory, more time.")
+flags.DEFINE_bool("xla", False, "Compile the step with XLA.")
+flags.DEFINE_bool("deterministic", False, "To the last bit, also where that is slower.")
+flags.DEFINE_integer("max_skipped_steps", 10, "Steps in a row that are not finite: give up.", 1)
+flags.DEFINE_integer("cpu_devices", 1, "Take the processor as so many devices.", 1)
 flags.DEFINE_integer("seed", 0, "Of all that is random: the same seed, the same run.", 0)
 
 
@@ -77,19 +90,23 @@ def open_run(of_one_call=()):
         of_one_call: the script's own flags that say what to do with a run, not what it is.
 
     Returns:
-        (`RunFolder`, dict of the run's flags by name).
+        (`RunFolder`, dict of the run's flags by name, the `tf.distribute.Strategy` to run under).
 
     Raises:
-        InputError: nothing to do was asked for, a needed flag is missing, or flags differ.
+        InputError: nothing to do was asked for, a needed flag is missing, flags differ, or another
+            process is at work on the run.
     """
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict or FLAGS.do_export):
         raise InputError("Expected --do_train, --do_eval, --do_predict or --do_export; see --help.")
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, the run's folder.")
     start_tensorflow_quietly()
+    from bert_keras.training.devices import is_chief, open_strategy
     from bert_keras.training.run_folder import RunFolder
 
-    folder = RunFolder(FLAGS.output_dir)
+    strategy = open_strategy(FLAGS.cpu_devices)
+    folder = RunFolder(FLAGS.output_dir, writes=is_chief(strategy))
+    folder.lock()
     if not folder.exists and not FLAGS.do_train:
         raise InputError(f"--output_dir: {folder.path} holds no run; begin one with --do_train.")
     differences = []
@@ -106,16 +123,17 @@ def open_run(of_one_call=()):
             "name a new --output_dir."
         )
     of_the_run = [name for name in declared() if name not in _OF_ONE_CALL.union(of_one_call)]
-    return folder, {name: FLAGS[name].value for name in of_the_run}
+    return folder, {name: FLAGS[name].value for name in of_the_run}, strategy
 
 
-def run_job(task, folder, run_flags, needs_weights=True, hyperparameters=()):
+def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparameters=()):
     """Does with a task what the flags ask for.
 
     Args:
         task: a `bert_keras.tasks.task.Task`.
         folder: the `RunFolder`.
         run_flags: the flags that the run is begun with, as `open_run` returned them.
+        strategy: likewise.
         needs_weights: whether there must be weights to train on from.
         hyperparameters: the script's own flags by which runs are compared in TensorBoard.
 
@@ -127,8 +145,13 @@ def run_job(task, folder, run_flags, needs_weights=True, hyperparameters=()):
             raise InputError(f"--{name}: this script's models are not for that.")
     if FLAGS.do_train and (needs_weights or FLAGS.init_checkpoint):
         _check_weights()
+    import tensorflow as tf
+
     from bert_keras.training.job import Job, Settings
     from bert_keras.training.loop import Schedule
+
+    if FLAGS.deterministic:
+        tf.config.experimental.enable_op_determinism()
 
     settings = Settings(
         init_checkpoint=FLAGS.init_checkpoint,
@@ -144,16 +167,22 @@ def run_job(task, folder, run_flags, needs_weights=True, hyperparameters=()):
             max_steps=FLAGS.num_train_steps,
             parts=FLAGS.gradient_accumulation_steps,
         ),
-        dtype="mixed_bfloat16" if FLAGS.mixed_bfloat16 else "float32",
+        dtype=FLAGS.precision if FLAGS.precision == "float32" else f"mixed_{FLAGS.precision}",
         early_stopping=FLAGS.early_stopping,
         patience=FLAGS.patience,
         eval_batch_size=FLAGS.eval_batch_size,
         save_every=FLAGS.save_checkpoints_steps,
+        kept_checkpoints=FLAGS.keep_checkpoints,
+        max_skipped=FLAGS.max_skipped_steps,
+        recompute=FLAGS.recompute,
+        xla=FLAGS.xla,
     )
-    job = Job(task, settings, folder)
+    job = Job(task, settings, folder, strategy)
     if FLAGS.do_train:
         compared = {name: run_flags[name] for name in (*_HYPERPARAMETERS, *hyperparameters)}
         job.train(run_flags, compared, FLAGS.do_eval, FLAGS.do_predict)
+    if not folder.writes:
+        return  # what follows is the chief's
     if FLAGS.do_eval:
         job.evaluate()
     if FLAGS.do_predict:

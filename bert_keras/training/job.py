@@ -1,19 +1,24 @@
 """One task, one run folder: train, evaluate, predict, export, in any combination."""
 
+import contextlib
 import dataclasses
 import json
 import logging
 import textwrap
 
 import keras
+import tensorflow as tf
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import write_whole
 from bert_keras.serving.export import export
-from bert_keras.tensorboard.writer import RunWriter
+from bert_keras.tensorboard.writer import NoWriter, RunWriter
+from bert_keras.training.devices import is_chief, tell_workers
 from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
+from bert_keras.training.interruption import Interruption
 from bert_keras.training.loop import Schedule, Trainer
+from bert_keras.training.skipped_rows import SkippedRows
 
 _log = logging.getLogger(__name__)
 _WIDEST_CELL = 60
@@ -31,9 +36,15 @@ class Settings:
         dtype: the Keras dtype policy to train in. Evaluation, prediction and export are always in
             float32, so that all three give the same numbers.
         early_stopping: the score to stop on, "" for none.
-        patience: evaluations without a better score after which to stop.
+        patience: evaluations without a better score after which to stop; 0 never stops, and keeps
+            the best weights all the same.
         eval_batch_size: examples in a batch when not training.
         save_every: steps after which a checkpoint is saved, beside those at evaluations.
+        kept_checkpoints: how many of the newest checkpoints are kept.
+        max_skipped: steps in a row with a loss or gradients that are not finite after which to
+            give up.
+        recompute: whether blocks are computed again in the backward pass, which takes less memory.
+        xla: whether to compile the forward and the backward pass with XLA.
     """
 
     init_checkpoint: str | None
@@ -43,6 +54,10 @@ class Settings:
     patience: int = 3
     eval_batch_size: int = 256
     save_every: int = 1000
+    kept_checkpoints: int = 2
+    max_skipped: int = 10
+    recompute: bool = False
+    xla: bool = False
 
 
 class Job:
@@ -52,12 +67,14 @@ class Job:
         task: a `bert_keras.tasks.task.Task`.
         settings: `Settings`.
         folder: a `bert_keras.training.run_folder.RunFolder`.
+        strategy: the `tf.distribute.Strategy` to train under, that of one device unless given.
     """
 
-    def __init__(self, task, settings, folder):
+    def __init__(self, task, settings, folder, strategy=None):
         self._task = task
         self._settings = settings
         self._folder = folder
+        self._strategy = strategy or tf.distribute.get_strategy()
         self._inference = None
         self._to_predict = None  # examples, once read
         self._evaluation = None  # that of the model in the folder, once known
@@ -72,13 +89,83 @@ class Job:
             predicts: whether `predict` will follow.
 
         Raises:
-            InputError: something cannot be used. No file has been touched then.
+            InputError: something cannot be used. No file has been touched then. Or loss and
+                gradients were not finite too often.
+            Interrupted: the process was told to stop. Where the training stood is saved.
         """
         if self._folder.finished:
             _log.info("%s: training has ended already.", self._folder.path)
             return
-        settings, task = self._settings, self._task
+        settings, strategy = self._settings, self._strategy
         keras.utils.set_random_seed(settings.schedule.seed)
+        training_set, dev = self._read(evaluates, predicts)
+        with strategy.scope():
+            model = self._task.build_model(settings.init_checkpoint, settings.dtype)
+            answering = _Float32(model)
+        model.recompute = settings.recompute
+        trainer = Trainer(
+            model, self._task, training_set, settings.schedule, strategy, settings.xla
+        )
+
+        self._folder.begin(flags, self._task.fingerprint)
+        stopping = EarlyStopping(settings.early_stopping, settings.patience)
+        checkpoints = self._folder.checkpoints(
+            settings.kept_checkpoints,
+            {"devices": strategy.num_replicas_in_sync},
+            training=trainer.variables,
+            stopping=stopping.variables,
+        )
+        self._go_on(checkpoints, trainer)
+        with Interruption() as interruption, self._writer(model, hyperparameters) as writer:
+            inference = Inference(
+                answering.model,
+                self._task.answers,
+                settings.eval_batch_size,
+                strategy,
+                interruption,
+            )
+
+            def on_evaluate(step):
+                answering.follow()
+                evaluation = dev and self._task.evaluate(inference(dev, "evaluating"))
+                scores = evaluation.scores if dev else {}
+                if dev:
+                    writer.evaluation(step, evaluation)
+                    _log.info("step %d: %s", step, _in_words(scores))
+                better = stopping.is_better(scores)
+                if better and (settings.early_stopping or step == trainer.total_steps):
+                    if self._folder.writes:
+                        self._task.save(answering.model, self._folder.path)
+                    self._folder.keep_scores(step, scores)
+                    self._evaluation = evaluation
+                return stopping.is_over
+
+            skipped = SkippedRows(
+                self._task, self._folder.path / "skipped_rows.jsonl", settings.max_skipped
+            )
+            try:
+                if not stopping.is_over:
+                    trainer.run(
+                        writer.training,
+                        on_evaluate,
+                        checkpoints.save,
+                        skipped.note,
+                        settings.save_every,
+                        interruption,
+                    )
+            except Interrupted:
+                checkpoints.save(trainer.step)
+                checkpoints.flush()
+                raise Interrupted(
+                    f"Told to stop at step {trainer.step} of {trainer.total_steps}; all is saved, "
+                    "and the same command goes on from there."
+                ) from None
+            checkpoints.flush()
+        self._folder.finish()
+
+    def _read(self, evaluates, predicts):
+        """Reads what to train and to evaluate on, and checks it against what is asked for."""
+        settings, task = self._settings, self._task
         task.prepare(settings.init_checkpoint)
         training_set = task.training_set()
         dev = task.evaluation_set()
@@ -93,45 +180,48 @@ class Job:
                 )
         if predicts:
             self._to_predict = task.prediction_set()
-        model = task.build_model(settings.init_checkpoint, settings.dtype)
-        trainer = Trainer(model, task, training_set, settings.schedule)
+        return training_set, dev
 
-        self._folder.begin(flags, task.fingerprint)
-        stopping = EarlyStopping(settings.early_stopping, settings.patience)
-        save = self._folder.checkpoints(training=trainer.variables, stopping=stopping.variables)
+    def _go_on(self, checkpoints, trainer):
+        """Takes up the newest checkpoint, in all workers the one that the chief finds."""
+        strategy = self._strategy
+        found = checkpoints.restore() if is_chief(strategy) else None
+        agreed = tell_workers(strategy, -1 if found is None else found)
+        if not is_chief(strategy) and agreed >= 0:
+            checkpoints.restore(agreed)
         if trainer.total_steps < _FEW_STEPS:
             _log.info(
                 "%d steps are few: smaller batches (--train_batch_size) or more passes "
                 "(--num_train_epochs) may learn more.",
                 trainer.total_steps,
             )
-        if trainer.step:
+        if agreed >= 0:
             _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
-        answering = _Float32(model)
-        inference = Inference(answering.model, task.answers, settings.eval_batch_size)
+            before, now = checkpoints.restored_notes["devices"], strategy.num_replicas_in_sync
+            if before != now:
+                _log.info(
+                    "Going on with %d devices instead of %d: batches and schedule are the same; "
+                    "sums are taken in another order and dropout draws anew, so from here on the "
+                    "numbers differ a little from those of a run on %d.",
+                    now,
+                    before,
+                    before,
+                )
+
+    @contextlib.contextmanager
+    def _writer(self, model, hyperparameters):
+        """The run's events, where this process writes them."""
+        if not self._folder.writes:
+            yield NoWriter()
+            return
         writer = RunWriter(self._folder.path)
-        writer.graph(inference.function)
+        writer.graph(
+            lambda inputs: model(inputs, training=False),
+            {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.input},
+        )
         writer.hyperparameters(hyperparameters)
-
-        def on_evaluate(step):
-            answering.follow()
-            evaluation = dev and task.evaluate(inference(dev, "evaluating"))
-            scores = evaluation.scores if dev else {}
-            if dev:
-                writer.evaluation(step, evaluation)
-                _log.info("step %d: %s", step, _in_words(scores))
-            better = stopping.is_better(scores)
-            if better and (settings.early_stopping or step == trainer.total_steps):
-                task.save(answering.model, self._folder.path)
-                self._folder.keep_scores(step, scores)
-                self._evaluation = evaluation
-            save()
-            return stopping.is_over
-
-        if not stopping.is_over:
-            trainer.run(writer.training, on_evaluate, save, settings.save_every)
+        yield writer
         writer.close()
-        self._folder.finish()
 
     def evaluate(self):
         """Prints the scores of the folder's model and writes them to `eval_results.json`."""

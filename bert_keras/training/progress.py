@@ -16,9 +16,11 @@ class Progress:
         title: what is being done.
         total: steps in all.
         done: steps done before now, by an earlier process.
+        shown: whether to show anything; of several workers, one does.
     """
 
-    def __init__(self, title, total, done=0):
+    def __init__(self, title, total, done=0, shown=True):
+        self._is_shown = shown
         self._title, self._total, self._done = title, total, done
         self._redraws = sys.stderr.isatty()
         self._every = _REDRAW_EVERY if self._redraws else _PLAIN_EVERY
@@ -46,7 +48,7 @@ class Progress:
         """Shows the last state, if it was not shown, and ends the line."""
         if self._redraws or self._shown_steps != self._steps:
             self._show()
-        if self._redraws:
+        if self._redraws and self._is_shown:
             print(file=sys.stderr)
 
     def pause(self, seconds):
@@ -54,6 +56,8 @@ class Progress:
         self._start += seconds
 
     def _show(self):
+        if not self._is_shown:
+            return
         self._shown, self._shown_steps = time.monotonic(), self._steps
         elapsed = max(self._shown - self._start, 1e-9)
         done = self._done + self._steps

@@ -117,18 +117,20 @@ def test_answers_and_losses_by_hand(make_task, sentences):
     assert len(batch["inputs"]["token_ids"]) < len(batch["example"]) == 12  # rows hold several
     expected = reference_answers(task, model, batch)
     outputs = model(batch["inputs"])
-    np.testing.assert_allclose(task.answers(outputs, batch), expected, rtol=1e-4, atol=1e-5)
+    answers = task.answers(outputs, batch).numpy()
+    np.testing.assert_allclose(answers[:, :5], expected, rtol=1e-4, atol=1e-5)
 
     losses, weights = task.losses(outputs, batch), task.weights(batch)
     assert {n: v.shape for n, v in losses.items()} == {n: v.shape for n, v in weights.items()}
     assert float(tf.reduce_sum(losses["masked_lm"])) == pytest.approx(expected[:, 0].sum(), 1e-4)
     assert ("sentences" in losses) == (sentences != "none")
 
-    scores = task.evaluate(expected).scores
+    scores = task.evaluate(answers).scores
     mean = expected[:, 0].sum() / expected[:, 2].sum()
     assert scores["masked_lm_loss"] == pytest.approx(mean)
     assert scores["perplexity"] == pytest.approx(np.exp(mean))
-    assert scores["masked_lm_accuracy"] == expected[:, 1].sum() / expected[:, 2].sum()
+    told = expected[:, 1].sum() / expected[:, 2].sum()
+    assert scores["masked_lm_accuracy"] == pytest.approx(told)
     if sentences != "none":
         assert scores["sentence_accuracy"] == expected[:, 4].mean()
         assert scores["sentence_loss"] == pytest.approx(expected[:, 3].mean())
@@ -138,10 +140,30 @@ def test_answers_and_losses_by_hand(make_task, sentences):
 def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
     task = make_task(sentences="none")
     model = task.build_model(str(tiny_checkpoint), "float32")
-    Inference(model, task.answers, 99)(task.evaluation_set(), "")
-    table = task.evaluate(np.ones([1, 5])).tables["fillings"]
-    assert table.rows
+    answers = Inference(model, task.answers, 99)(task.evaluation_set(), "")
+    table = task.evaluate(answers).tables["fillings"]
     vocabulary = task.tokenizer.vocabulary
+
+    # By hand: the first [MASK] of each example that has one, in the order of the examples.
+    (batch,) = task.evaluation_set().evaluation_batches(99)
+    inputs = {name: values.numpy() for name, values in batch["inputs"].items()}
+    logits, labels = model(batch["inputs"])["token_logits"].numpy(), batch["row_targets"]["labels"]
+    expected, seen = {}, set()
+    example = -1
+    for place, (row, column) in enumerate(np.argwhere(inputs["masked"])):
+        key = row, inputs["example_ids"][row, column]
+        example += key not in seen
+        seen.add(key)
+        number = int(batch["example"][example])
+        if inputs["token_ids"][row, column] == task.tokenizer.mask_id and number not in expected:
+            best = [vocabulary[i] for i in np.argsort(-logits[place], kind="stable")[:5]]
+            expected[number] = vocabulary[labels[row, column]], best
+    found = [
+        (truth, [f.rsplit(" ", 1)[0] for f in best.split(", ")]) for _, truth, best in table.rows
+    ]
+    assert found == [expected[number] for number in sorted(expected)]
+    assert len(found) > 5
+
     for text, truth, fillings in table.rows:
         assert text.count("____") == 1
         assert truth in vocabulary and truth != "[MASK]"

@@ -148,9 +148,10 @@ def test_stops_when_told_and_at_the_end():
 
     trainer.run(lambda step, scalars: logged.append(step), stop)
     assert evaluated == [3] and logged == [1, 2, 3] and trainer.step == 3
-    trainer.optimizer.iterations.assign(6)
+    trainer._optimizer.iterations.assign(6)
     trainer.run(lambda step, scalars: logged.append(step), stop)
-    assert evaluated == [3] and logged == [1, 2, 3] and trainer.step == 6
+    # After the last step, and no evaluation of it: that is made up for.
+    assert evaluated == [3, 6] and logged == [1, 2, 3] and trainer.step == 6
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
@@ -160,7 +161,7 @@ def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
         trainer = Trainer(make_model(), TwoTerms(), make_examples(), schedule)
         seen = []
         trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
-        return trainer.model, seen
+        return trainer._model, seen
 
     whole, told = train(1)
     for parts in (2, 3, 99):  # 99 is more than there are rows

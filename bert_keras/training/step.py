@@ -1,0 +1,181 @@
+"""One step of training: from a batch to updated weights, alike on every replica."""
+
+import tensorflow as tf
+
+from bert_keras.training.devices import replica_here, run, sum_over_replicas
+from bert_keras.training.parts import part_of
+
+_CLIP_NORM = 1.0  # Devlin et al.'s code; no published recipe varies it
+
+
+class TrainingStep:
+    """Takes a task's loss over a batch, clips the gradients' global norm at 1.0, updates weights.
+
+    Every replica is given the whole batch and computes its rows of it. Each term's mean is over
+    the whole batch, so the sum of the replicas' gradients is the batch's gradient; it is clipped
+    after summing, and every replica updates its own copy of the weights with it.
+
+    A step whose loss or gradients are not finite leaves weights and moments as they were.
+
+    Args:
+        model: the task's Keras model, made in the strategy's scope.
+        task: a `bert_keras.tasks.task.Task`, for its `weights` and `losses`.
+        optimizer: one of `bert_keras.training.optimizer`, built in the strategy's scope.
+        strategy: a `tf.distribute.Strategy`.
+        parts: in how many parts a replica computes its rows, one after the other.
+        xla: whether to compile the forward and the backward pass with XLA, anew for every number
+            of rows.
+    """
+
+    def __init__(self, model, task, optimizer, strategy, parts=1, xla=False):
+        self._model, self._task, self._optimizer = model, task, optimizer
+        self._strategy, self._parts = strategy, parts
+        gradients = self._gradients
+        self._differentiate = tf.function(gradients, jit_compile=True) if xla else gradients
+        with strategy.scope():
+            self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self._skipped_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self._scale = None
+            if model.compute_dtype == "float16":
+                from bert_keras.training.loss_scale import LossScale
+
+                self._scale = LossScale()
+            shapes = [v.shape for v in model.trainable_variables] if parts > 1 else []
+            self._sums = [tf.Variable(tf.zeros(shape), trainable=False) for shape in [(), *shapes]]
+
+    @property
+    def variables(self):
+        """What a checkpoint has to keep of it."""
+        scale = self._scale.variables if self._scale else []
+        return [self._skipped, self._skipped_in_a_row, *scale]
+
+    def compiled(self, spec):
+        """Returns the step as a function.
+
+        Args:
+            spec: the batches' `element_spec`.
+
+        Returns:
+            A function of a batch and an int32 scalar. It returns scalars by name: `loss` and, where
+            there are several, its terms; `learning_rate`; `gradient_norm`, before clipping;
+            `skipped` and `skipped_in_a_row`, how many steps were not finite; `examples`, `tokens`
+            and `slots`, what the batch held; and `stop`, the second argument summed over all
+            workers.
+        """
+        scalar = tf.TensorSpec([], tf.int32)
+        if self._parts == 1:
+            return tf.function(self._at_once, input_signature=[spec, scalar])
+        # A call each, so that no two parts' activations are in memory together.
+        add = tf.function(self._add_part, input_signature=[spec, scalar, scalar])
+        finish = tf.function(self._apply_sums, input_signature=[spec, scalar])
+
+        def in_parts(batch, stop):
+            rows = batch["inputs"]["example_ids"].shape[0]
+            parts = max(1, min(self._parts, rows // self._strategy.num_replicas_in_sync))
+            found = [add(batch, part, parts) for part in range(parts)]
+            terms = {name: sum(part[name] for part in found) for name in found[0]}
+            return finish(batch, stop) | terms
+
+        return in_parts
+
+    def _at_once(self, batch, stop):
+        def on_replica(batch, stop):
+            totals = self._totals(batch)
+            replica, replicas = replica_here(self._strategy)
+            mine = part_of(batch, replica, replicas) if replicas > 1 else batch
+            found = *self._differentiate(mine, totals), stop
+            terms, gradients, stop = sum_over_replicas(self._strategy, found)
+            return terms | self._apply(terms["loss"], gradients) | {"stop": stop}
+
+        return run(self._strategy, on_replica, batch, stop) | _counts(batch)
+
+    def _add_part(self, batch, part, parts):
+        def on_replica(batch, part, parts):
+            totals = self._totals(batch)
+            replica, replicas = replica_here(self._strategy)
+            mine = part_of(batch, replica * parts + part, replicas * parts)
+            terms, gradients = self._differentiate(mine, totals)
+            for total, value in zip(self._sums, [terms["loss"], *gradients], strict=True):
+                total.assign_add(value)
+            return sum_over_replicas(self._strategy, terms)
+
+        return run(self._strategy, on_replica, batch, part, parts)
+
+    def _apply_sums(self, batch, stop):
+        def on_replica(stop):
+            found = [tf.identity(total) for total in self._sums], stop
+            (loss, *gradients), stop = sum_over_replicas(self._strategy, found)
+            for total in self._sums:
+                total.assign(tf.zeros_like(total))
+            return self._apply(loss, gradients) | {"stop": stop}
+
+        return run(self._strategy, on_replica, stop) | _counts(batch)
+
+    def _totals(self, batch):
+        """Sums each term's weights over a batch."""
+        return {name: tf.reduce_sum(w) for name, w in self._task.weights(batch).items()}
+
+    def _gradients(self, batch, totals):
+        """Differentiates a batch's part of the loss.
+
+        Args:
+            batch: a batch, or some of its rows.
+            totals: the `_totals` of the whole batch.
+
+        Returns:
+            The loss and, where it has several, its terms, by name; and a dense gradient for each
+            trainable variable, of the scaled loss where the loss is scaled.
+        """
+        with tf.GradientTape() as tape:
+            outputs = self._model(batch["inputs"], training=True)
+            losses, weights = self._task.losses(outputs, batch), self._task.weights(batch)
+            terms = {
+                name: tf.math.divide_no_nan(tf.reduce_sum(losses[name] * weights[name]), total)
+                for name, total in totals.items()
+            }
+            loss = tf.add_n(list(terms.values()))
+            scaled = self._scale.scale(loss) if self._scale else loss
+        gradients = tape.gradient(scaled, self._model.trainable_variables)
+        # Dense first: the norm of slices counts a word that stands twice in the batch wrongly.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        named = {f"loss_of_{name}": term for name, term in terms.items()} if len(terms) > 1 else {}
+        return {"loss": loss, **named}, gradients
+
+    def _apply(self, loss, gradients):
+        """Clips gradients and updates this replica's weights, if all is finite."""
+        optimizer = self._optimizer
+        learning_rate = optimizer.learning_rate
+        if self._scale:
+            gradients = self._scale.unscale(gradients)
+        norm = tf.linalg.global_norm(gradients)
+        gradients, _ = tf.clip_by_global_norm(gradients, _CLIP_NORM, use_norm=norm)
+        is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+
+        def update():
+            for gradient, variable in zip(gradients, self._model.trainable_variables, strict=True):
+                optimizer.update_step(gradient, variable.value, learning_rate)
+            return tf.constant(0, tf.int64)
+
+        # Not the optimizer's `apply`, which would sum over the replicas once more.
+        skipped = tf.cond(is_finite, update, lambda: tf.constant(1, tf.int64))
+        optimizer.iterations.assign_add(1)
+        if self._scale:
+            self._scale.update(is_finite)
+        self._skipped.assign_add(skipped)
+        self._skipped_in_a_row.assign((self._skipped_in_a_row + 1) * skipped)
+        return {
+            "learning_rate": learning_rate,
+            "gradient_norm": norm,
+            "skipped": tf.identity(self._skipped),
+            "skipped_in_a_row": tf.identity(self._skipped_in_a_row),
+        }
+
+
+def _counts(batch):
+    """What a step's batch held."""
+    example_ids = batch["inputs"]["example_ids"]
+    return {
+        "examples": tf.size(batch["example"]),
+        "tokens": tf.math.count_nonzero(example_ids),
+        "slots": tf.size(example_ids),
+    }
