@@ -78,6 +78,32 @@ def test_recomputing_is_in_no_config():
     assert all("recompute" not in block.get_config() for block in blocks)
 
 
+@pytest.mark.parametrize("dtype, apart", [("mixed_float16", 0.01), ("mixed_bfloat16", 0.06)])
+def test_half_precision_is_near_float32(dtype, apart):
+    found = {}
+    for name in (dtype, "float32"):
+        keras.utils.set_random_seed(1)
+        encoder = BertEncoder(CONFIG, dtype=name)
+        outputs = encoder(ragged(encoder))
+        assert outputs["sequence_output"].dtype == name.removeprefix("mixed_")
+        found[name] = [tf.cast(x, tf.float32).numpy() for x in outputs.values()]
+    for half, whole in zip(found[dtype], found["float32"], strict=True):
+        np.testing.assert_allclose(half, whole, atol=apart)
+
+
+def test_float16_masks_leave_nothing_of_another_example():
+    encoder = BertEncoder(CONFIG, dtype="mixed_float16")
+    inputs = ragged(encoder)
+    other = inputs["token_ids"].numpy()
+    other[0, 4:] = 7  # the second example of the first row, and the second row's padding
+    other[1, 3:] = 8
+    one = encoder(inputs)["sequence_output"]
+    two = encoder(inputs | {"token_ids": tf.constant(other)})["sequence_output"]
+    for row, length in ((0, 4), (1, 3), (2, 9)):
+        np.testing.assert_array_equal(one[row, :length], two[row, :length])
+    assert (one[0, 4:].numpy() != two[0, 4:].numpy()).any()
+
+
 MIRRORED = """
 import keras, numpy as np, tensorflow as tf
 two = [tf.config.LogicalDeviceConfiguration()] * 2
