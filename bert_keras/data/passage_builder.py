@@ -31,7 +31,10 @@ _COUNTED_AT_ONCE = 1024
 TRAIN, VALIDATION = "train", "validation"
 COUNTS = ("passages", "documents", "tokens", "words", "unknown")
 _HEAD = struct.Struct("<qqqq")
-_INPUT_ERROR = re.compile(r"InputError: (.+?)(?: \[while running|$)", re.MULTILINE)
+_TOLD = re.compile(
+    r"(InputError|errors_impl\.\w+|\w+Error(?=: \[Errno)): (.+?)(?: \[while running|$)",
+    re.MULTILINE,
+)
 _SHUFFLED_IN_MEMORY = 1 << 26  # bytes
 _OPEN_FILES = 4096
 _FRAME = 3  # [CLS], and [SEP] twice
@@ -139,15 +142,23 @@ def write_passages(recipe, folder, beam_options=None):
     try:
         with contextlib.redirect_stdout(io.StringIO()), _sorting_on_disk():
             builder.download_and_prepare(download_config=config)
-    except tf.errors.OpError as error:
-        raise OSError(error.message) from error
     except Exception as error:
-        # From Beam's workers comes no more than an error's text, and Beam's own added to it.
-        found = _INPUT_ERROR.search(f"{type(error).__name__}: {error}")
-        if beam_options and found:
-            raise InputError(found[1]) from error
-        raise
+        known = _unwrapped(error)
+        if known is None:
+            raise
+        raise known from error
     return pathlib.Path(builder.data_dir), builder.counts
+
+
+def _unwrapped(error):
+    """The `InputError` or `OSError` that others have wrapped; None if it was something else."""
+    # From Beam's workers comes no more than an error's text, and Beam's own added to it.
+    found = _TOLD.search(f"{type(error).__name__}: {error}")
+    if found:
+        return (InputError if found[1] == "InputError" else OSError)(found[2])
+    while error and not isinstance(error, OSError | tf.errors.OpError):
+        error = error.__cause__
+    return error and OSError(getattr(error, "message", error))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Prepared datasets: a corpus tokenised once, kept under the key of what it was made from."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bert_keras import files
 from bert_keras.errors import InputError
+from bert_keras.quiet import stderr_to_nowhere
 
 _FACTS_FILE = "prepared.json"
 _FORMAT = 2  # of the passages: another number, another dataset
@@ -118,7 +120,8 @@ def prepare(
         folder: where prepared datasets are kept; made if it is not there.
         dev_fraction: share of the documents that are held out, by a hash of their number in the
             corpus; at least one is. From a corpus of one document passages are held out instead.
-        beam_workers: processes of Apache Beam on this machine; 0 does without Beam.
+        beam_workers: processes of Apache Beam on this machine; 0 does without Beam. What they say
+            on standard error is dropped.
         beam_options: Beam's own flags, a list of str, such as those of a runner on many machines,
             in place of `beam_workers`. Texts and `folder` must be reachable from there.
         again: whether a dataset that is there is made again.
@@ -144,13 +147,17 @@ def prepare(
     target = folder / _hash(made_from)[:16]
     if again or not target.exists():
         _say_what_changed(folder, made_from)
+        quietly = contextlib.nullcontext()
         if beam_workers and not beam_options:
+            _log.info("Preparing with Apache Beam in %d processes.", beam_workers)
             beam_options = [
                 "--runner=DirectRunner",
                 "--direct_running_mode=multi_processing",
                 f"--direct_num_workers={beam_workers}",
             ]
-        _make(corpus, tokenizer, made_from, target, again, beam_options)
+            quietly = stderr_to_nowhere()  # each process tells all that it does
+        with quietly:
+            _make(corpus, tokenizer, made_from, target, again, beam_options)
     prepared = open_prepared(target)
     held_out = prepared.sizes["validation"]
     if held_out.unknown_share > _UNKNOWN_WARNING:
