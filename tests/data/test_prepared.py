@@ -1,121 +1,27 @@
-import collections
-import itertools
 import json
 import os
 import subprocess
 import sys
 import textwrap
 
-import numpy as np
 import pytest
+import tensorflow as tf
+from preparing import (
+    LENGTH,
+    SPECIAL,
+    VOCABULARY,
+    assert_same,
+    corpus_of,
+    examples,
+    prepare_on_a_full_disk,
+    read,
+    subfolders,
+)
 
-from bert_keras.data import tokenizing
 from bert_keras.data.corpus import Corpus
 from bert_keras.data.prepared import open_prepared, prepare
 from bert_keras.errors import InputError
 from bert_keras.text.tokenizer import BertTokenizer
-
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-LETTERS = [mark + letter for mark in ("", "##") for letter in "abcdefghij"]
-VOCABULARY = [*SPECIAL, *LETTERS, "."]
-LENGTH = 16
-ROOM = LENGTH - 3
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return BertTokenizer(VOCABULARY, max_length=64)
-
-
-@pytest.fixture
-def texts(tmp_path):
-    """A folder of 30 documents in two files; one has a sentence longer than any passage."""
-    folder = tmp_path / "texts"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    documents = []
-    for _ in range(30):
-        lengths = random.integers(1, 9, random.integers(1, 12))
-        documents.append([" ".join(random.choice(list("abcdefgh"), n)) + " ." for n in lengths])
-    documents[5][1] = "a b c d e f g h i j " * 4
-    documents[7][0] = "\u200b"  # a sentence without a token
-    for name, part in (("one.txt", documents[:17]), ("two.txt", documents[17:])):
-        (folder / name).write_text("\n\n".join("\n".join(lines) for lines in part) + "\n")
-    return folder
-
-
-def corpus_of(folder):
-    return Corpus(str(folder), layout="sentences")
-
-
-def examples(prepared, split):
-    """All of a split: list of (document, tokens, sentences)."""
-    return [
-        (int(row["document"]), row["tokens"].tolist(), row["sentences"].tolist())
-        for row in prepared.dataset(split).as_numpy_iterator()
-    ]
-
-
-def assert_same(one, other):
-    assert one.folder.name == other.folder.name and one.sizes == other.sizes
-    for split in ("train", "validation"):
-        assert examples(one, split) == examples(other, split)
-
-
-def subfolders(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def read(corpus, tokenizer, room=ROOM):
-    shards = range(len(corpus.shards))
-    batches = tokenizing.read_passages(corpus, shards, tokenizer, room)
-    return [passage for passages, _ in batches for passage in passages]
-
-
-def test_passages_are_runs_of_whole_sentences(texts, tokenizer):
-    corpus = corpus_of(texts)
-    of_document = collections.defaultdict(list)
-    for passage in read(corpus, tokenizer):
-        of_document[passage.document].append(passage)
-        assert 0 < len(passage.tokens) <= ROOM
-        assert passage.sentences[0] == 0 and (np.diff(passage.sentences) > 0).all()
-    documents = [document for shard in corpus.shards for document in corpus.documents(shard)]
-    assert len(of_document) == len(documents) == 30
-    for document, (_, passages) in zip(documents, sorted(of_document.items()), strict=True):
-        assert [passage.number for passage in passages] == list(range(len(passages)))
-        sentences = [ids for ids in tokenizer.tokenize(document.sentences).to_list() if ids]
-        # Nothing is lost, and nothing comes twice.
-        found = np.concatenate([passage.tokens for passage in passages])
-        assert found.tolist() == list(itertools.chain(*sentences))
-        if max(map(len, sentences)) > ROOM:
-            continue
-        found = [
-            part.tolist()
-            for passage in passages
-            for part in np.split(passage.tokens, passage.sentences[1:])
-        ]
-        assert found == sentences
-        # As many as fit: what begins a passage did not fit into the one before.
-        for before, after in itertools.pairwise(passages):
-            first = after.sentences[1] if len(after.sentences) > 1 else len(after.tokens)
-            assert len(before.tokens) + first > ROOM
-
-
-def test_a_long_sentence_is_cut_and_its_end_goes_on(tmp_path, tokenizer):
-    (tmp_path / "long.txt").write_text("a b c d e f g\nb b\n")
-    passages = read(corpus_of(tmp_path), tokenizer, room=5)
-    assert [len(passage.tokens) for passage in passages] == [5, 4]
-    assert [passage.sentences.tolist() for passage in passages] == [[0], [0, 2]]
-
-
-def test_batches_do_not_show(texts, tokenizer, monkeypatch):
-    whole = read(corpus_of(texts), tokenizer)
-    monkeypatch.setattr(tokenizing, "_BATCH", 7)
-    parts = read(corpus_of(texts), tokenizer)
-    for one, other in zip(whole, parts, strict=True):
-        assert one[:2] == other[:2]
-        np.testing.assert_array_equal(one.tokens, other.tokens)
-        np.testing.assert_array_equal(one.sentences, other.sentences)
 
 
 def test_written_and_read(texts, tokenizer, tmp_path):
@@ -241,31 +147,21 @@ def test_a_full_disk_leaves_what_was_there_whole(texts, tokenizer, tmp_path):
     out = tmp_path / "out"
     prepared = prepare(corpus_of(texts), tokenizer, LENGTH, out)
     before = examples(prepared, "train")
-    (texts / "more.txt").write_text("a b c d e f g .\n" * 20_000)
-    tokenizer.save(tmp_path / "tokenizer")
-    # As on a full disk, no file grows any more, whoever writes it.
-    script = """
-        import resource, signal, sys
-        from bert_keras.data.corpus import Corpus
-        from bert_keras.data.prepared import prepare
-        from bert_keras.text.tokenizer import BertTokenizer
-        texts, tokenizer, out = sys.argv[1:]
-        corpus = Corpus(texts, layout="sentences")
-        tokenizer = BertTokenizer.from_pretrained(tokenizer)
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-        try:
-            prepare(corpus, tokenizer, 16, out)
-        except Exception as error:
-            print(type(error).__name__, error)
-    """
-    paths = [str(path) for path in (texts, tmp_path / "tokenizer", out)]
-    command = [sys.executable, "-c", textwrap.dedent(script), *paths]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert answer.startswith("InputError ")
-    assert "could not be written" in answer and "still whole" in answer
+    done = prepare_on_a_full_disk(texts, tokenizer, out)
+    assert done.stdout.startswith("InputError ") and done.stdout.count("\n") == 1
+    assert "could not be written" in done.stdout and "still whole" in done.stdout
     assert subfolders(out) == [prepared.folder.name]
     assert examples(open_prepared(prepared.folder), "train") == before
+
+
+def test_what_went_wrong_is_found_in_what_wraps_it(texts, tokenizer, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        full = tf.errors.ResourceExhaustedError(None, None, "a.tfrecord; No space left on device")
+        raise RuntimeError("Failed to finalize writing") from full
+
+    monkeypatch.setattr("bert_keras.data.passage_builder.BertPassages.download_and_prepare", fail)
+    with pytest.raises(InputError, match=r"\(a\.tfrecord; No space left on device\); what was"):
+        prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
 
 
 def test_a_first_document_without_text_is_named(texts, tokenizer, tmp_path):
@@ -349,35 +245,3 @@ def test_numbers_out_of_range(length, fraction, texts, tokenizer, tmp_path):
 def test_no_prepared_dataset(tmp_path):
     with pytest.raises(InputError, match=r"found no prepared\.json"):
         open_prepared(tmp_path)
-
-
-IN_PROCESS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
-
-
-def test_beam_with_two_workers_makes_the_same(texts, tokenizer, tmp_path):
-    pytest.importorskip("apache_beam")
-    corpus = corpus_of(texts)
-    here = prepare(corpus, tokenizer, LENGTH, tmp_path / "here", dev_fraction=0.2)
-    beam = prepare(corpus, tokenizer, LENGTH, tmp_path / "beam", dev_fraction=0.2, beam_workers=2)
-    assert_same(beam, here)
-
-
-def test_beam_makes_the_same_of_one_document(tmp_path, tokenizer):
-    pytest.importorskip("apache_beam")
-    (tmp_path / "one.txt").write_text("a b c d e f g h .\n" * 50)
-    corpus = corpus_of(tmp_path / "one.txt")
-    here = prepare(corpus, tokenizer, LENGTH, tmp_path / "here", dev_fraction=0.2)
-    beam = prepare(
-        corpus, tokenizer, LENGTH, tmp_path / "beam", dev_fraction=0.2, beam_options=IN_PROCESS
-    )
-    assert_same(beam, here)
-
-
-@pytest.mark.parametrize("content, message", [(b"a \0", "NUL"), (b"a b .", "expected text")])
-def test_beam_says_what_is_wrong(content, message, tmp_path, tokenizer):
-    pytest.importorskip("apache_beam")
-    (tmp_path / "one.txt").write_bytes(content)
-    corpus = corpus_of(tmp_path / "one.txt")
-    with pytest.raises(InputError, match=rf"^\S*one\.txt: .*{message}.*\.$"):
-        prepare(corpus, tokenizer, LENGTH, tmp_path / "out", beam_options=IN_PROCESS)
-    assert subfolders(tmp_path / "out") == []
