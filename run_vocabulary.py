@@ -12,14 +12,13 @@ from bert_keras import script
 from bert_keras.data.corpus_flags import open_corpus
 from bert_keras.errors import InputError
 from bert_keras.files import expect_new_folder, whole_folder
+from bert_keras.text.vocabulary import MOST_UNKNOWN
 
 FLAGS = flags.FLAGS
 
 flags.DEFINE_integer("vocab_size", 30522, "How many tokens to learn.", 1)
 flags.DEFINE_bool("do_lower_case", True, "Lower-case the text and take its accents away.")
 flags.DEFINE_string("output_dir", None, "A new folder for vocab.txt and tokenizer_config.json.")
-
-_UNKNOWN_WARNING = 0.05
 
 logger = logging.getLogger("bert_keras")
 
@@ -53,10 +52,10 @@ def main():
         f"{coverage.words:,} words, {coverage.unknown_share:.3%} [UNK], "
         f"{coverage.tokens_per_word:.3f} tokens a word"
     )
-    if coverage.unknown_share > _UNKNOWN_WARNING:
+    if coverage.unknown_share > MOST_UNKNOWN:
         logger.warning(
             "The vocabulary does not fit the text: more than %.0f%% of the words are [UNK].",
-            100 * _UNKNOWN_WARNING,
+            100 * MOST_UNKNOWN,
         )
 
 

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from bert_keras import files
 from bert_keras.errors import InputError
 from bert_keras.quiet import stderr_to_nowhere
+from bert_keras.text.vocabulary import MOST_UNKNOWN
 
 _FACTS_FILE = "prepared.json"
 _FORMAT = 2  # of the passages: another number, another dataset
 _SHORTEST = 8
-_UNKNOWN_WARNING = 0.05
 _SHUFFLED = 1 << 15  # passages; on the disk they lie in random order already
 
 _log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ def prepare(
             _make(corpus, tokenizer, made_from, target, again, beam_options)
     prepared = open_prepared(target)
     held_out = prepared.sizes["validation"]
-    if held_out.unknown_share > _UNKNOWN_WARNING:
+    if held_out.unknown_share > MOST_UNKNOWN:
         _log.warning(
             "The vocabulary does not fit the texts: %.1f%% of the held-out words are [UNK].",
             100 * held_out.unknown_share,

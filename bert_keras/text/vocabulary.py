@@ -8,6 +8,7 @@ from bert_keras.errors import InputError
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 CONTINUATION = "##"  # before a piece that goes on a word
+MOST_UNKNOWN = 0.05  # of the words; where more are [UNK], a vocabulary does not fit the text
 
 _MAX_BYTES = 64 << 20  # some fifty times the largest vocabulary in use
 
