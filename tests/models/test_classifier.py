@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from small import SMALL, numbers, some_inputs
 
 from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import load_weights
@@ -16,29 +17,6 @@ from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.encoder import BertEncoder
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-SMALL = BertConfig(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=16,
-    max_position_embeddings=12,
-    initializer_range=0.2,
-)
-
-
-def numbers(tensor):
-    return keras.ops.convert_to_numpy(tensor)
-
-
-def some_inputs(batch, length=6):
-    tokens = np.random.default_rng(1).integers(1, 20, (batch, length)).astype("int32")
-    return {
-        "token_ids": tokens,
-        "segment_ids": np.zeros_like(tokens),
-        "position_ids": np.tile(np.arange(length, dtype="int32"), (batch, 1)),
-        "example_ids": np.ones_like(tokens),
-    }
 
 
 def test_logits_equal_hugging_faces():

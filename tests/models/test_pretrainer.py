@@ -6,40 +6,21 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small import SMALL, numbers, some_inputs
 
 from bert_keras.checkpoints import mapping
 from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import load_weights
-from bert_keras.config import BertConfig
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.encoder import BertEncoder
 from bert_keras.models.pretrainer import BertPretrainer
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-SMALL = BertConfig(
-    vocab_size=20,
-    hidden_size=8,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=16,
-    max_position_embeddings=12,
-    initializer_range=0.2,
-)
 
 
-def numbers(tensor):
-    return keras.ops.convert_to_numpy(tensor)
-
-
-def some_inputs(batch, length=6):
-    tokens = np.random.default_rng(1).integers(1, 20, (batch, length)).astype("int32")
-    return {
-        "token_ids": tokens,
-        "segment_ids": np.zeros_like(tokens),
-        "position_ids": np.tile(np.arange(length, dtype="int32"), (batch, 1)),
-        "example_ids": np.ones_like(tokens),
-        "masked": (tokens > 14).astype("int32"),
-    }
+def masked_inputs(batch):
+    inputs = some_inputs(batch)
+    return inputs | {"masked": (inputs["token_ids"] > 14).astype("int32")}
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +98,13 @@ def test_the_output_embedding_is_the_word_embedding(model):
 
 def test_without_the_sentence_head():
     model = BertPretrainer(SMALL, sentence_head=False)
-    assert set(model(some_inputs(2))) == {"token_logits"}
+    assert set(model(masked_inputs(2))) == {"token_logits"}
     assert not any(v.path.startswith("pooler") for v in model.trainable_variables)
     assert model.heads == {"masked_lm": {}}
 
 
 def test_no_masked_token_at_all():
-    inputs = some_inputs(2)
+    inputs = masked_inputs(2)
     outputs = BertPretrainer(SMALL)(inputs | {"masked": np.zeros_like(inputs["masked"])})
     assert outputs["token_logits"].shape == (0, 20)
     assert outputs["sentence_logits"].shape == (2, 2)
@@ -131,7 +112,7 @@ def test_no_masked_token_at_all():
 
 def test_logits_are_float32_under_bfloat16():
     model = BertPretrainer(SMALL, dtype="mixed_bfloat16")
-    for output in model(some_inputs(2)).values():
+    for output in model(masked_inputs(2)).values():
         assert keras.backend.standardize_dtype(output.dtype) == "float32"
     assert model.encoder.compute_dtype == "bfloat16"
 
@@ -145,7 +126,7 @@ def test_keras_file_round_trip(tmp_path, dtype, sentence_head):
     assert type(again) is BertPretrainer and type(again.encoder) is BertEncoder
     assert again.get_config() == model.get_config()
     assert again.get_layer("masked_lm").word_embedding is again.encoder.get_layer("embeddings").word
-    ours, theirs = again(some_inputs(3)), model(some_inputs(3))
+    ours, theirs = again(masked_inputs(3)), model(masked_inputs(3))
     for name in theirs:
         np.testing.assert_array_equal(numbers(ours[name]), numbers(theirs[name]))
 
@@ -154,7 +135,7 @@ def test_the_heads_of_an_encoders_folder_are_new(tmp_path, capsys):
     write_huggingface(BertEncoder(SMALL), tmp_path)
     assert not BertPretrainer.from_pretrained(tmp_path).sentence_head
     model = BertPretrainer.from_pretrained(tmp_path, sentence_head=True)
-    assert model(some_inputs(2))["sentence_logits"].shape == (2, 2)
+    assert model(masked_inputs(2))["sentence_logits"].shape == (2, 2)
     assert "Newly made: masked_lm/dense/kernel, " in capsys.readouterr().err
 
 
