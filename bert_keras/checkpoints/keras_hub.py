@@ -19,6 +19,11 @@ VOCABULARY = "assets/tokenizer/vocabulary.txt"
 # KerasHub's BERT computes these and no others, whatever it is given.
 _EPSILON = 1e-12
 _TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh")
+_HEAD = f"{TASK_WEIGHTS}/layers/masked_lm_head/"
+_OTHER_HEAD = (
+    "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of 1e-5, "
+    "and ours both as the rest of the model: logits will differ by some thousandths."
+)
 _BACKBONES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 
 _NAMES = {
@@ -41,7 +46,7 @@ class KerasHubCheckpoint:
     Its files are read as JSON and HDF5: KerasHub need not be installed, and nothing that the
     configs name is imported. KerasHub's BERT has the tanh approximation of GELU; the head of its
     BertMaskedLM alone has the exact one, and a LayerNorm with an epsilon of 1e-5, where ours
-    computes both as the rest of the model.
+    computes both as the rest of the model: a warning says so when that head is read.
 
     Attributes:
         layout: "keras_hub".
@@ -60,6 +65,7 @@ class KerasHubCheckpoint:
         self.place = folder / WEIGHTS
         self._files = {}
         self._datasets = {}
+        self._has_warned = False
         for name in (WEIGHTS, TASK_WEIGHTS):
             path = folder / name
             if not path.is_file():
@@ -122,6 +128,9 @@ class KerasHubCheckpoint:
             InputError: it is damaged, or of no float type.
         """
         found = self._datasets[name]
+        if name.startswith(_HEAD) and not self._has_warned:
+            logger.warning(_OTHER_HEAD)
+            self._has_warned = True
         if found.dtype.kind != "f":
             raise InputError(f"{self.place}: {name} is {found.dtype}, expected a float.")
         try:
@@ -233,10 +242,7 @@ def _warn(contents):
             _EPSILON,
         )
     if "masked_lm" in contents.heads:
-        logger.warning(
-            "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of "
-            "1e-5: its logits will differ by some thousandths."
-        )
+        logger.warning(_OTHER_HEAD)
     left_out = [head for head in contents.heads if head in ("mean_classifier", "next_sentence")]
     if {"classifier", "masked_lm"} <= set(contents.heads):
         left_out.append("masked_lm")

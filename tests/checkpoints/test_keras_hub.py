@@ -83,14 +83,20 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_each_variable_takes_its_values(folder):
+def test_each_variable_takes_its_values(folder, caplog):
     model = BertPretrainer.from_pretrained(folder)
+    assert [record.message for record in caplog.records if "exact GELU" in record.message] == [
+        "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of 1e-5, "
+        "and ours both as the rest of the model: logits will differ by some thousandths."
+    ]
+    caplog.clear()
     assert model.config == CONFIG and model.heads == {"masked_lm": {}}
     expected = random_contents(heads=["masked_lm"]).values
     for weight, found in of(model).weights():
         np.testing.assert_array_equal(found, expected[weight.ours])
     report = load_weights(model.encoder, folder)
     assert report.left_over[0] == "task.weights.h5/layers/masked_lm_head/_intermediate_dense/vars/0"
+    assert not caplog.records  # that head is not read here
 
 
 def test_a_preset_of_something_else_is_refused(folder):
