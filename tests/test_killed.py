@@ -1,0 +1,194 @@
+"""Killed is paused: a training that is killed again and again ends, to the bit, as one that is not.
+
+The processes that are killed are forked from one that has imported TensorFlow, which is most of a
+short run's time; the unbroken run and the last start are the script as a person calls it.
+"""
+
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+HANGS = 300  # seconds
+SHAPE = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}
+
+
+def call(script, log, arguments):
+    """Runs a script in the process that this is called in, with its output in a file."""
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    sys.argv = [script, *arguments]
+    module = __import__(script)
+    module.script.run(module.main)
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """Where processes are forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["bert_keras.training.job", "bert_keras.tasks.classification", "sklearn.metrics"]
+    )
+    return context
+
+
+class Run:
+    """A script's run in a folder, started with one command as often as it takes."""
+
+    def __init__(self, script, folder, *arguments):
+        self.folder = folder
+        self.log = folder.with_suffix(".log")
+        self._script = script
+        self._arguments = [*map(str, arguments), "--do_train", f"--output_dir={folder}"]
+
+    def start_and_wait(self):
+        """Returns what it says."""
+        command = [sys.executable, ROOT / f"{self._script}.py", *self._arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def start_and_kill(self, forks, moment):
+        """Kills it as soon as `moment()` holds."""
+        process = forks.Process(target=call, args=(self._script, self.log, self._arguments))
+        process.start()
+        latest = time.monotonic() + HANGS
+        while not moment():
+            assert process.is_alive(), self.log.read_text()
+            assert time.monotonic() < latest, self.log.read_text()
+            time.sleep(0.001)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, self.log.read_text()
+
+    @property
+    def step(self):
+        """That of the newest checkpoint, 0 if there is none."""
+        names = (re.fullmatch(r"step-(\d+)\.safetensors", n) for n in self._names("checkpoints"))
+        return max((int(name[1]) for name in names if name), default=0)
+
+    def writes(self, name):
+        """Whether it is writing a file that begins so."""
+        names = self._names("checkpoints") + self._names("")
+        return any(found.startswith(f".aside.{name}") for found in names)
+
+    def _names(self, folder):
+        try:
+            return os.listdir(self.folder / folder)
+        except FileNotFoundError:
+            return []
+
+    def result(self):
+        """All that it has come to: weights, moments, step, dropout's seeds, patience, scores."""
+        paths = [*self.folder.glob("*.safetensors"), *self.folder.glob("checkpoints/*")]
+        paths += [self.folder / "config.json", self.folder / "scores.json"]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+
+
+def soon_after_the_start(draw):
+    """A moment in which the process reads, builds its graphs, restores or takes its first steps."""
+    end = time.monotonic() + draw.uniform(0, 4)
+    return lambda: time.monotonic() > end
+
+
+def soon_after_a_step(draw, run, step):
+    """A moment in a step, or in the writing of a file, a little after a step was saved."""
+    kind, wait = draw.choice(["", "step-", "model"]), draw.uniform(0, 0.1)
+    since = None
+
+    def moment():
+        nonlocal since
+        if since is None and run.step >= step:
+            since = time.monotonic()
+        if since is None:
+            return False
+        if kind and run.step < step + 10:  # not for long: there may be no better model to write
+            return run.writes(kind)
+        return time.monotonic() > since + wait
+
+    return moment
+
+
+def kill_and_go_on(run, forks, kills, last):
+    """Kills a run at random moments, and lets it go on to its end.
+
+    Args:
+        run: the `Run`.
+        forks: the fixture.
+        kills: how often.
+        last: the step after which it ends.
+
+    Returns:
+        The steps that it went on from.
+    """
+    draw = random.Random(1)
+    begun = [0] * (kills // 5)
+    for step in begun + sorted(draw.randint(1, last // 2) for _ in range(kills - len(begun))):
+        is_new = step > run.step
+        run.start_and_kill(
+            forks, soon_after_a_step(draw, run, step) if is_new else soon_after_the_start(draw)
+        )
+    said = run.log.read_text() + run.start_and_wait()
+    return [int(step) for step in re.findall(r"Going on at step (\d+)", said)]
+
+
+def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks):
+    arguments = [
+        f"--init_checkpoint={tiny_checkpoint}",
+        f"--train_file={samples / 'reviews.tsv'}",
+        f"--dev_file={samples / 'reviews.tsv'}",  # so that it gets better from time to time
+        *("--max_seq_length=32", "--train_batch_size=4", "--num_train_steps=400"),
+        *("--learning_rate=0.001", "--learning_rate_decay=constant", "--deterministic"),
+        *("--evaluations_per_epoch=0.7", "--early_stopping=accuracy", "--patience=8"),
+        "--save_checkpoints_steps=4",
+    ]
+    unbroken = Run("run_classifier", tmp_path / "unbroken", *arguments)
+    unbroken.start_and_wait()
+    best = json.loads((unbroken.folder / "scores.json").read_text())["step"]
+    assert 10 < best < unbroken.step < 400  # stopped early, by scores that it has to remember
+    run = Run("run_classifier", tmp_path / "killed", *arguments)
+    went_on = kill_and_go_on(run, forks, 20, unbroken.step)
+    assert len(set(went_on)) >= 5, went_on
+    assert run.result() == unbroken.result()
+
+
+def test_a_pretraining_killed_4_times(tiny_checkpoint, samples, tmp_path, forks):
+    (tmp_path / "bert_config.json").write_text(json.dumps(SHAPE))
+
+    def pretraining(name):
+        return Run(
+            "run_pretraining",
+            tmp_path / name,
+            f"--prepared_dir={tmp_path / name}-prepared",
+            f"--input_file={samples / 'reports.txt'}",
+            f"--vocab_dir={tiny_checkpoint}",
+            f"--bert_config_file={tmp_path / 'bert_config.json'}",
+            *("--layout=sentences", "--max_seq_length=64", "--short_seq_length=32"),
+            *("--train_batch_size=4", "--gradient_accumulation_steps=2", "--masking=word"),
+            *("--num_train_steps=80", "--evaluations_per_epoch=0.1", "--dev_fraction=0.3"),
+            *("--save_checkpoints_steps=4", "--deterministic"),
+        )
+
+    unbroken = pretraining("unbroken")
+    unbroken.start_and_wait()
+    assert unbroken.step == 80
+    run = pretraining("killed")
+    went_on = kill_and_go_on(run, forks, 4, 80)
+    assert went_on
+    assert run.result() == unbroken.result()
