@@ -21,6 +21,7 @@ OBJECTIVES = ("nsp", "sop", "none")
 _CUT_BATCH = 256  # passages cut at a time
 _SHUFFLE = 20_000  # pieces; of a passage cut in pieces these stand side by side
 _EVALUATION_SEED = 0x5EED  # of masks that are always the same
+_EVALUATED_TOGETHER = 256  # examples that are drawn at a time, whatever the batches
 _PASSAGES = {
     "tokens": tf.TensorSpec([None, None], tf.int32),
     "sentences": tf.TensorSpec([None, None], tf.int32),
@@ -89,6 +90,7 @@ class PassageSet:
         self._room = max_length - 3
         # Traced once, for all epochs and for evaluation.
         self._batch = tf.function(self._make_batch, [_DRAWN], autograph=False)
+        self._examples = tf.function(self._make_examples, [_DRAWN], autograph=False)
         self._cut = tf.function(self._cut_to_length, [_PASSAGES], autograph=False)
         self._cuts = count is None
         self._count = self._count_pieces() if self._cuts else count
@@ -133,12 +135,16 @@ class PassageSet:
         """Each passage once and in order, always with the same masks, the last batch included.
 
         Args:
-            batch_size: examples in a batch; other batches have other masks.
+            batch_size: examples in a batch; what an example is does not depend on it.
 
         Returns:
             A dataset of dicts, as `batches` describes them.
         """
-        return self._packed(lambda: self._draw(batch_size, _EVALUATION_SEED, None, 0, 0))
+
+        def draw():
+            return self._draw(_EVALUATED_TOGETHER, _EVALUATION_SEED, None, 0, 0)
+
+        return self._packed(draw, batch_size)
 
     def _passages(self, seed):
         """The passages, cut to length: tokens and sentences may be padded with `NOTHING`."""
@@ -179,29 +185,52 @@ class PassageSet:
         if seen != len(self):
             raise ValueError(f"There are {seen} passages, not {len(self)}.")
 
-    def _packed(self, draw):
+    def _packed(self, draw, batch_size=None):
+        """Batches as they are drawn, or of another size, with each example as it was drawn."""
         options = tf.data.Options()
         # Many small operations: splitting one up costs more than it saves.
         options.threading.max_intra_op_parallelism = 1
-        return (
-            tf.data.Dataset.from_generator(draw, output_signature=_DRAWN)
-            .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
-            .prefetch(tf.data.AUTOTUNE)
-            .with_options(options)
-        )
+        drawn = tf.data.Dataset.from_generator(draw, output_signature=_DRAWN)
+        if batch_size is None:
+            batches = drawn.map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
+        else:
+            examples = drawn.map(self._examples, num_parallel_calls=tf.data.AUTOTUNE)
+            batches = examples.rebatch(batch_size).map(
+                self._pack, num_parallel_calls=tf.data.AUTOTUNE
+            )
+        return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
     def _make_batch(self, batch):
         """One batch, from its passages and its seed."""
+        return self._pack(self._make_examples(batch))
+
+    def _make_examples(self, batch):
+        """Examples as the encoder reads them, from their passages and a seed.
+
+        Returns:
+            A dict of ragged int32 [examples, (tokens)]: `hidden`, the tokens with masks among them,
+            `labels`, the tokens as they were, `segment_ids` and `masked`; and of int32 [examples]:
+            `example`, and `is_next` where the objective has it.
+        """
         seeds = tf.random.split(batch["seed"], 3)
-        example, targets = self._examples(batch, seeds)
+        example, targets = self._framed(batch, seeds)
         labels = example["token_ids"]  # [examples, (tokens)]
         hidden, masked = mask_tokens(labels, seeds[2], self._rate, self._masking, self._pieces)
-        inputs, order = pack(
-            hidden,
-            example["segment_ids"],
-            self.max_length,
-            {"masked": masked, "labels": labels},
-        )
+        return {
+            "hidden": hidden,
+            "labels": labels,
+            "segment_ids": example["segment_ids"],
+            "masked": masked,
+            "example": batch["first"] + tf.range(tf.size(batch["document"])),
+            **targets,
+        }
+
+    def _pack(self, examples):
+        """One batch, from its examples."""
+        examples = dict(examples)
+        ragged = [examples.pop(name) for name in ("hidden", "segment_ids")]
+        others = {name: examples.pop(name) for name in ("masked", "labels")}
+        inputs, order = pack(*ragged, self.max_length, others)
         inputs = {
             name: tf.ensure_shape(values, [None, self.max_length])
             for name, values in inputs.items()
@@ -209,11 +238,10 @@ class PassageSet:
         return {
             "row_targets": {"labels": inputs.pop("labels")},
             "inputs": inputs,
-            "example": batch["first"] + order,
-            **{name: tf.gather(values, order) for name, values in targets.items()},
+            **{name: tf.gather(values, order) for name, values in examples.items()},
         }
 
-    def _examples(self, batch, seeds):
+    def _framed(self, batch, seeds):
         """Returns what `frame` does, and targets by name, [examples] each."""
         ids = {"cls_id": self._tokenizer.cls_id, "sep_id": self._tokenizer.sep_id}
         if self.objective == "none":

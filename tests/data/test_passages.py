@@ -227,6 +227,27 @@ def test_evaluation_is_fixed_and_complete(objective):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
+def test_an_evaluated_example_is_the_same_in_any_batch(objective, monkeypatch):
+    monkeypatch.setattr("bert_keras.data.passages._EVALUATED_TOGETHER", 25)
+    passages = TEXT.passage_set(objective=objective)
+
+    def by_number(batch_size):
+        batches = passages.evaluation_batches(batch_size).as_numpy_iterator()
+        found = [example for batch in batches for example in examples_of(batch)]
+        return {example.pop("example"): example for example in found}
+
+    expected = by_number(60)
+    assert len(expected) == 60
+    for batch_size in (7, 32):
+        found = by_number(batch_size)
+        assert found.keys() == expected.keys()
+        for number, example in found.items():
+            for name in example.keys() - {"example_ids"}:  # which tell the place in the row
+                there = expected[number][name]
+                np.testing.assert_array_equal(example[name], there, f"{number} {name}")
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_long_passages_are_cut_for_short_rows(objective):
     text = make(50, sentences=40, longest=12)
     passages = PassageSet(text.open, None, TOKENIZER, 32, objective)
