@@ -1,7 +1,11 @@
 """Learned position embeddings."""
 
+import math
+
 import keras
 from keras import ops
+
+from bert_keras.layers.sinusoidal_position_encoding import waves
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -12,11 +16,15 @@ class PositionEmbedding(keras.layers.Layer):
     are looked up by `position_ids` rather than by the place in the row, so that every example of
     a packed row starts at position 0.
 
+    A new table holds waves as `SinusoidalPositionEncoding` does, no longer than the table, so that
+    neighbours can be told from the first step on: from the original's noise, a model learns which
+    tokens are near only slowly, and until then no more than how frequent words are.
+
     Args:
         max_position_embeddings: how many positions there are.
         hidden_size: width of a vector.
-        initializer_range: standard deviation of the truncated normal that fills the table. BERT's
-            0.02.
+        initializer_range: half the amplitude of the waves in a new table; elsewhere in BERT, the
+            standard deviation of new weights. BERT's 0.02.
         **kwargs: `name`, `dtype`.
     """
 
@@ -32,8 +40,14 @@ class PositionEmbedding(keras.layers.Layer):
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.max_position_embeddings, self.hidden_size),
-            initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
+            initializer=self._waves,
         )
+
+    def _waves(self, shape, dtype=None):
+        positions, width = shape
+        longest = max(positions / (2 * math.pi), 2.0)
+        table = waves(ops.arange(positions), width + width % 2, longest)  # [positions, width]
+        return ops.cast(2 * self.initializer_range * table[:, :width], dtype)
 
     def call(self, position_ids):
         """Looks positions up.

@@ -4,6 +4,25 @@ import keras
 from keras import ops
 
 
+def waves(position_ids, width, base):
+    """Sines and cosines of the position at wavelengths from 2π to base · 2π, by turns.
+
+    Args:
+        position_ids: int32 [...].
+        width: how many, even.
+        base: float.
+
+    Returns:
+        float32 [..., width], whatever the policy: bfloat16 cannot tell position 256 from 257.
+    """
+    two_i = ops.arange(0, width, 2, dtype="float32")  # [width / 2]
+    frequency = ops.exp(-ops.log(base) * two_i / width)
+    position = ops.cast(position_ids, "float32")
+    angle = ops.expand_dims(position, -1) * frequency  # [..., width / 2]
+    both = ops.stack([ops.sin(angle), ops.cos(angle)], axis=-1)  # [..., width / 2, 2]
+    return ops.reshape(both, (*ops.shape(position_ids), width))
+
+
 @keras.saving.register_keras_serializable(package="bert_keras")
 class SinusoidalPositionEncoding(keras.layers.Layer):
     """Sines and cosines of the position at wavelengths from 2π to 10000 · 2π.
@@ -34,15 +53,7 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         Returns:
             [batch, length, hidden], each value between -1 and 1.
         """
-        # In float32 whatever the policy: bfloat16 cannot tell position 256 from 257.
-        two_i = ops.arange(0, self.hidden_size, 2, dtype="float32")  # [hidden / 2]
-        frequency = ops.exp(-ops.log(10000.0) * two_i / self.hidden_size)
-        position = ops.cast(position_ids, "float32")
-        angle = ops.expand_dims(position, -1) * frequency  # [batch, length, hidden / 2]
-        waves = ops.stack([ops.sin(angle), ops.cos(angle)], axis=-1)  # [batch, length, hidden/2, 2]
-        shape = ops.shape(position_ids)
-        encoding = ops.reshape(waves, (*shape, self.hidden_size))  # [batch, length, hidden]
-        return ops.cast(encoding, self.compute_dtype)
+        return ops.cast(waves(position_ids, self.hidden_size, 10000.0), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.hidden_size)
