@@ -10,6 +10,12 @@ import string
 
 import keras
 import pytest
+import tensorflow as tf
+
+# Two devices for what is to be spread; all else runs on the first.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 

@@ -90,9 +90,14 @@ def replica_here(strategy):
 
 
 def sum_over_replicas(strategy, values):
-    """Sums a structure of tensors over all replicas of all workers; to be called in `run`."""
+    """Sums a structure of tensors over all replicas of all workers; to be called in `run`.
+
+    None of them may be int32: TensorFlow takes those another way than the rest.
+    """
     if strategy.num_replicas_in_sync == 1:
         return values
+    # Onto the replica's own device: what came from outside may be on another.
+    values = tf.nest.map_structure(tf.identity, values)
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
@@ -103,6 +108,6 @@ def tell_workers(strategy, number):
 
     def on_replica(number):
         replica, _ = replica_here(strategy)
-        return sum_over_replicas(strategy, tf.where(replica == 0, number, 0))
+        return sum_over_replicas(strategy, tf.where(replica == 0, number, tf.zeros_like(number)))
 
-    return int(tf.function(lambda n: run(strategy, on_replica, n))(tf.constant(number)))
+    return int(tf.function(lambda n: run(strategy, on_replica, n))(tf.constant(number, tf.int64)))

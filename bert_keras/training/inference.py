@@ -46,7 +46,7 @@ class Inference:
         answer = self._function(batches.element_spec)
         for batch in batches:
             stop = self._interruption.signal if self._interruption else 0
-            answers, stop = answer(batch, tf.constant(stop))
+            answers, stop = answer(batch, tf.constant(float(stop)))
             if stop:
                 raise Interrupted
             for example, one in zip(batch["example"].numpy(), answers.numpy(), strict=True):
@@ -61,7 +61,7 @@ class Inference:
         key = repr(spec)
         if key not in self._traced:
             self._traced[key] = tf.function(
-                self._answer, input_signature=[spec, tf.TensorSpec([], tf.int32)]
+                self._answer, input_signature=[spec, tf.TensorSpec([], tf.float32)]
             )
         return self._traced[key]
 

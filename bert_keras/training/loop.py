@@ -145,7 +145,7 @@ class Trainer:
         progress = Progress("training", self.total_steps, self.step, shown=is_chief(self._strategy))
         recent, since = [], time.monotonic()
         for step, batch in zip(range(self.step + 1, self.total_steps + 1), batches, strict=False):
-            stop = tf.constant(interruption.signal if interruption else 0)
+            stop = tf.constant(float(interruption.signal if interruption else 0))
             recent.append({name: float(x) for name, x in train_step(batch, stop).items()})
             done = recent[-1]
             progress.advance(

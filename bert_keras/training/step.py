@@ -56,18 +56,18 @@ class TrainingStep:
             spec: the batches' `element_spec`.
 
         Returns:
-            A function of a batch and an int32 scalar. It returns scalars by name: `loss` and, where
-            there are several, its terms; `learning_rate`; `gradient_norm`, before clipping;
+            A function of a batch and a float32 scalar. It returns scalars by name: `loss` and,
+            where there are several, its terms; `learning_rate`; `gradient_norm`, before clipping;
             `skipped` and `skipped_in_a_row`, how many steps were not finite; `examples`, `tokens`
             and `slots`, what the batch held; and `stop`, the second argument summed over all
             workers.
         """
-        scalar = tf.TensorSpec([], tf.int32)
+        flag, number = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
         if self._parts == 1:
-            return tf.function(self._at_once, input_signature=[spec, scalar])
+            return tf.function(self._at_once, input_signature=[spec, flag])
         # A call each, so that no two parts' activations are in memory together.
-        add = tf.function(self._add_part, input_signature=[spec, scalar, scalar])
-        finish = tf.function(self._apply_sums, input_signature=[spec, scalar])
+        add = tf.function(self._add_part, input_signature=[spec, number, number])
+        finish = tf.function(self._apply_sums, input_signature=[spec, flag])
 
         def in_parts(batch, stop):
             rows = batch["inputs"]["example_ids"].shape[0]

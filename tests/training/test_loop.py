@@ -1,75 +1,12 @@
-import dataclasses
-
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
 
-from bert_keras.config import BertConfig
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import EncodedExamples, TrainingSet, training_batches
-from bert_keras.models.classifier import BertClassifier
-from bert_keras.training.loop import Schedule, Trainer
+from bert_keras.data.pipeline import training_batches
+from bert_keras.training.loop import Trainer
 from bert_keras.training.optimizer import AdamW
-
-SCHEDULE = Schedule(
-    learning_rate=0.01,
-    epochs=2.0,
-    batch_size=4,
-    warmup_proportion=0.0,
-    evaluations_per_epoch=1.0,
-    seed=0,
-)
-
-
-def make_examples(count=10):
-    random = np.random.default_rng(1)
-    ids = [random.integers(1, 20, n).tolist() for n in random.integers(2, 12, count)]
-    token_ids = tf.ragged.constant(ids, tf.int32)
-    targets = {
-        "labels": random.integers(0, 2, count).astype(np.int32),
-        "weights": random.uniform(0.5, 2, count).astype(np.float32),
-    }
-    return TrainingSet(EncodedExamples(token_ids, token_ids * 0, truncated=0), targets)
-
-
-def make_model():
-    keras.utils.set_random_seed(2)
-    config = BertConfig(
-        vocab_size=20,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        max_position_embeddings=16,
-        initializer_range=0.5,
-    )
-    return BertClassifier(config, num_classes=2)
-
-
-class Toy:
-    """The part of a task that the loop knows."""
-
-    def weights(self, batch):
-        return {"toy": batch["weights"]}
-
-    def losses(self, outputs, batch):
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], outputs)
-        return {"toy": losses}
-
-
-class TwoTerms(Toy):
-    def weights(self, batch):
-        return super().weights(batch) | {"length": tf.ones_like(batch["weights"])}
-
-    def losses(self, outputs, batch):
-        return super().losses(outputs, batch) | {"length": tf.reduce_sum(outputs**2, axis=1)}
-
-
-def replace(**changes):
-    return dataclasses.replace(SCHEDULE, **changes)
 
 
 @pytest.mark.parametrize(
