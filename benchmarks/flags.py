@@ -114,8 +114,9 @@ def read_losses(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    events = EventAccumulator(str(run / "train")).Reload().Tensors("train/loss")
-    return [(event.wall_time, float(make_ndarray(event.tensor_proto))) for event in events]
+    events = EventAccumulator(str(run / "train"), size_guidance={"tensors": 0}).Reload()
+    found = events.Tensors("train/loss")
+    return [(event.wall_time, float(make_ndarray(event.tensor_proto))) for event in found]
 
 
 def difference(losses, plain):
