@@ -65,8 +65,10 @@ def turn():
     }
     labels = tf.constant(np.arange(FLAGS.rows) % 2)
 
-    @tf.function
-    def step():
+    spec = {name: tf.TensorSpec([None, None], tf.int32) for name in batch}  # as in training
+
+    @tf.function(input_signature=[spec])
+    def step(batch):
         variables = model.trainable_variables
         with tf.GradientTape() as tape:
             logits = model(batch, training=True)
@@ -80,7 +82,7 @@ def turn():
     before, seconds, losses = resident("VmRSS"), [], []
     for _ in range(FLAGS.steps):
         start = time.perf_counter()
-        losses.append(float(step()))
+        losses.append(float(step(batch)))
         seconds.append(time.perf_counter() - start)
     return {
         "before": before,
