@@ -21,6 +21,7 @@ _SUMS = 5  # of an example's answers, those that are added up
 _SHOWN_FILLINGS = 40
 _BEST = 5
 _BLANK = "____"  # the mask in question, among others
+_BETWEEN = " · "  # fillings, of which a comma is a frequent one
 _CONTEXT = 12  # tokens on either side of a shown mask
 
 
@@ -281,10 +282,10 @@ class Pretraining(Task):
             words = [vocabulary[int(i)] if i >= 0 else "" for i in around]
             words[_CONTEXT] = _BLANK
             best = [
-                f"{vocabulary[int(i)]} {p:.2f}" for i, p in zip(ids, probabilities, strict=True)
+                f"{vocabulary[int(i)]} {p:.1%}" for i, p in zip(ids, probabilities, strict=True)
             ]
             text = " ".join(word for word in words if word).replace(" ##", "")
-            rows.append([text, vocabulary[int(truth[0])], ", ".join(best)])
+            rows.append([text, vocabulary[int(truth[0])], _BETWEEN.join(best)])
         return rows
 
 

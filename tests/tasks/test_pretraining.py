@@ -159,7 +159,7 @@ def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
             best = [vocabulary[i] for i in np.argsort(-logits[place], kind="stable")[:5]]
             expected[number] = vocabulary[labels[row, column]], best
     found = [
-        (truth, [f.rsplit(" ", 1)[0] for f in best.split(", ")]) for _, truth, best in table.rows
+        (truth, [f.rsplit(" ", 1)[0] for f in best.split(" · ")]) for _, truth, best in table.rows
     ]
     assert found == [expected[number] for number in sorted(expected)]
     assert len(found) > 5
@@ -167,9 +167,10 @@ def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
     for text, truth, fillings in table.rows:
         assert text.count("____") == 1
         assert truth in vocabulary and truth != "[MASK]"
-        words, probabilities = zip(*(f.rsplit(" ", 1) for f in fillings.split(", ")), strict=True)
+        words, probabilities = zip(*(f.rsplit(" ", 1) for f in fillings.split(" · ")), strict=True)
         assert len(words) == 5 and set(words) <= set(vocabulary)
-        assert sorted(map(float, probabilities), reverse=True) == list(map(float, probabilities))
+        shares = [float(probability.removesuffix("%")) for probability in probabilities]
+        assert sorted(shares, reverse=True) == shares and 0 < shares[0] <= 100
     assert any("waiter" in row[0] or "actors" in row[0] for row in table.rows)
 
 
