@@ -15,6 +15,11 @@ class Dropout(keras.layers.Dropout):
     is enough: `rate` is rounded to a whole number of 256ths (0.1 becomes 26 / 256 = 0.1016), and
     the division is by the probability that results, so that the mean is exact.
 
+    Attributes:
+        stream: a function without arguments that gives an int, or an int scalar. Where replicas
+            hold copies of one seed, each is to have a number of its own here: their masks would
+            be the same otherwise. None where there are no replicas.
+
     Args:
         rate: the probability that an element is dropped, 0 or more and below 1.
         seed: as in Keras; from its global seed unless given, so that
@@ -22,13 +27,18 @@ class Dropout(keras.layers.Dropout):
         **kwargs: `name`, `dtype`.
     """
 
+    stream = None
+
     def draw_seed(self):
         """Advances this layer's seed and returns what `call` takes as `seed`; None at rate 0.
 
         A seed that is drawn before a call gives the same mask however often the call is made,
         which is what computing an activation again in the backward pass needs.
         """
-        return self.seed_generator.next() if self.rate > 0 else None
+        if self.rate == 0:
+            return None
+        seed = self.seed_generator.next()
+        return seed + ops.cast(self.stream(), seed.dtype) if self.stream else seed
 
     def call(self, inputs, training=False, seed=None):
         """Drops.
@@ -48,7 +58,7 @@ class Dropout(keras.layers.Dropout):
         count = 1
         for size in shape:
             count = count * size
-        seed = self.seed_generator if seed is None else _Drawn(seed)
+        seed = _Drawn(self.draw_seed() if seed is None else seed)
         numbers = keras.random.randint(
             ((count + 3) // 4, 1), -(2**31), 2**31 - 1, dtype="int32", seed=seed
         )

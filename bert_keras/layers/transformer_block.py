@@ -102,7 +102,7 @@ class TransformerBlock(keras.layers.Layer):
             [batch, length, hidden].
         """
         # Drawn here: computing the block again must drop the same elements, not the next ones.
-        seeds = [dropout.draw_seed() if training else None for dropout in self._dropouts]
+        seeds = [dropout.draw_seed() if training else None for dropout in self.dropouts]
 
         def run(hidden_states):
             return self._run(hidden_states, attention_mask, training, seeds)
@@ -111,7 +111,8 @@ class TransformerBlock(keras.layers.Layer):
         return (keras.remat(run) if training and self.recompute else run)(hidden_states)
 
     @property
-    def _dropouts(self):
+    def dropouts(self):
+        """Its `Dropout`s, in the order in which they come."""
         return self.attention.dropout, self.attention_dropout, self.feed_forward_dropout
 
     def _run(self, hidden_states, attention_mask, training, seeds):

@@ -3,6 +3,7 @@
 import keras
 
 from bert_keras.config import BertConfig
+from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.transformer_block import TransformerBlock
 
 
@@ -32,10 +33,27 @@ class BertModel(keras.Model):
         for block in self._blocks:
             block.recompute = value
 
+    def tell_replicas_apart(self, replica):
+        """Has every replica of a distributed training draw dropout masks of its own.
+
+        Args:
+            replica: a function without arguments that gives the number of the replica that calls
+                it. The masks of number 0 are those of a training on one device.
+        """
+        for layer in [*self.layers, self._encoder.get_layer("embeddings").dropout]:
+            if isinstance(layer, Dropout):
+                layer.stream = replica
+        for block in self._blocks:
+            for dropout in block.dropouts:
+                dropout.stream = replica
+
+    @property
+    def _encoder(self):
+        return getattr(self, "encoder", self)
+
     @property
     def _blocks(self):
-        encoder = getattr(self, "encoder", self)
-        return [layer for layer in encoder.layers if isinstance(layer, TransformerBlock)]
+        return [layer for layer in self._encoder.layers if isinstance(layer, TransformerBlock)]
 
     def get_config(self):
         return {

@@ -61,6 +61,18 @@ def test_a_drawn_seed_repeats_its_mask_and_draws_go_on():
     assert Dropout(0.0).draw_seed() is None
 
 
+def test_each_stream_has_its_own_masks():
+    found = []
+    for stream in (None, lambda: 0, lambda: 1, lambda: 2):
+        keras.utils.set_random_seed(7)
+        layer = Dropout(0.5)
+        layer.stream = stream
+        found.append(dropped(layer, (50_000,)) == 0)
+    np.testing.assert_array_equal(found[0], found[1])
+    for one, other in ((0, 2), (0, 3), (2, 3)):
+        assert abs(np.corrcoef(found[one], found[other])[0, 1]) < 0.02
+
+
 def test_gradients_pass_where_values_do():
     layer = Dropout(0.5)
     inputs = tf.random.normal((20, 30))

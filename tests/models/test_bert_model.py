@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.layers.dropout import Dropout
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.encoder import BertEncoder
 from bert_keras.models.pretrainer import BertPretrainer
@@ -104,6 +105,15 @@ def test_float16_masks_leave_nothing_of_another_example():
     assert (one[0, 4:].numpy() != two[0, 4:].numpy()).any()
 
 
+@pytest.mark.parametrize("make", MAKERS)
+def test_every_dropout_is_told_the_replica(make):
+    model = make(CONFIG)
+    model.tell_replicas_apart(lambda: 7)
+    every = [layer for layer in model._flatten_layers() if isinstance(layer, Dropout)]
+    assert len(every) == 1 + 3 * 2 + (make is MAKERS[1])
+    assert all(dropout.stream() == 7 for dropout in every)
+
+
 MIRRORED = """
 import keras, numpy as np, tensorflow as tf
 two = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -132,6 +142,22 @@ def gradients(recompute):
 
 for kept, again in zip(gradients(False), gradients(True), strict=True):
     np.testing.assert_allclose(again, kept, rtol=1e-5, atol=1e-5 * np.abs(kept).max())
+
+def outputs(told):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    keras.utils.set_random_seed(3)
+    with strategy.scope():
+        model = MAKERS[0](CONFIG)
+    model.recompute = True
+    if told:
+        here = tf.distribute.get_replica_context
+        model.tell_replicas_apart(lambda: here().replica_id_in_sync_group)
+    inputs = ragged(model)
+    run = tf.function(lambda: strategy.run(lambda: model(inputs, training=True)["pooled_output"]))
+    return [x.numpy() for x in run().values]
+
+same, first, other = outputs(False), *outputs(True)
+assert (same[0] == same[1]).all() and (same[0] == first).all() and (first != other).any()
 """
 
 
