@@ -66,6 +66,9 @@ def write_whole(path, mode="w"):
 
     Yields:
         The open file. If the block raises, nothing at `path` changes.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is the path.
     """
     path = pathlib.Path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
@@ -77,9 +80,11 @@ def write_whole(path, mode="w"):
             os.fsync(file.fileno())
         os.chmod(aside, 0o644)
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+            error.filename = str(path)
         raise
     _sync(path.parent)
 

@@ -1,5 +1,7 @@
-"""Folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
+import errno
+import os
 import subprocess
 import sys
 import textwrap
@@ -7,7 +9,29 @@ import textwrap
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.files import expect_new_folder, whole_folder
+from bert_keras.files import expect_new_folder, whole_folder, write_whole
+
+
+def test_a_file_takes_its_name_when_all_is_in_it(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("before")
+    with write_whole(path) as file:
+        file.write("after")
+        assert path.read_text() == "before"
+    assert path.read_text() == "after" and names(tmp_path) == ["file"]
+
+
+def test_a_full_disk_leaves_the_file_before_and_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("before")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"), write_whole(path):
+        pass
+    assert path.read_text() == "before" and names(tmp_path) == ["file"]
 
 
 def test_a_folder_appears_when_all_is_in_it(tmp_path):

@@ -36,6 +36,9 @@ class RunWriter:
     Args:
         folder: the run's folder. TensorBoard shows its subfolders `train`, `eval`, ... as runs;
             several such folders side by side compare when TensorBoard is given their parent.
+
+    Raises:
+        OSError: on writing, when the disk is full for instance.
     """
 
     def __init__(self, folder):
@@ -87,9 +90,8 @@ class RunWriter:
         """
         if not hasattr(function, "get_concrete_function"):
             function = tf.function(function)
-        with self._writer("train").as_default(step=0):
+        with self._written(0, "train"):
             tf.summary.graph(function.get_concrete_function(*specs).graph)
-        self._writer("train").flush()
 
     def hyperparameters(self, values, name="eval"):
         """Makes the run a trial of the HParams tab, to be compared with others by its scores.
@@ -108,30 +110,36 @@ class RunWriter:
         # The tab shows the first few letters; runs with one trial id would be averaged.
         folder = self._folder.resolve()
         trial = f"{folder.name} in {folder.parent}"
-        with self._writer(name).as_default(step=0):
+        with self._written(0, name):
             hparams_api.hparams(values, trial_id=trial)
-        self._writer(name).flush()
 
     def close(self):
         """Closes the event files."""
         for writer in self._writers.values():
             writer.close()
 
-    def _writer(self, name):
-        if name not in self._writers:
-            self._writers[name] = tf.summary.create_file_writer(str(self._folder / name))
-        return self._writers[name]
-
     @contextlib.contextmanager
     def _at(self, step, name):
-        writer = self._writer(name)
-        if name not in self._started:
-            # At this mark TensorBoard drops what an earlier session wrote from this step on.
-            # tf.summary has no public way to write it.
-            mark = event_pb2.Event(step=step, wall_time=time.time())
-            mark.session_log.status = event_pb2.SessionLog.START
-            tf.raw_ops.ImportEvent(writer=writer._resource, event=mark.SerializeToString())
-            self._started.add(name)
-        with writer.as_default(step=step):
+        with self._written(step, name) as writer:
+            if name not in self._started:
+                # At this mark TensorBoard drops what an earlier session wrote from this step on.
+                # tf.summary has no public way to write it.
+                mark = event_pb2.Event(step=step, wall_time=time.time())
+                mark.session_log.status = event_pb2.SessionLog.START
+                tf.raw_ops.ImportEvent(writer=writer._resource, event=mark.SerializeToString())
+                self._started.add(name)
             yield
-        writer.flush()
+
+    @contextlib.contextmanager
+    def _written(self, step, name):
+        """What is summarized in the block is on disk when it ends."""
+        folder = self._folder / name
+        try:
+            if name not in self._writers:
+                self._writers[name] = tf.summary.create_file_writer(str(folder))
+            with self._writers[name].as_default(step=step):
+                yield self._writers[name]
+            self._writers[name].flush()
+        except tf.errors.OpError as error:  # such as a full disk
+            reason = error.message.splitlines()[0].rpartition("}} ")[2]
+            raise OSError(f"{folder}: could not write TensorBoard's events: {reason}") from error

@@ -124,11 +124,8 @@ class Checkpoints:
             OSError: it could not be written. The checkpoints before it are whole.
         """
         writing, self._writing = self._writing, None
-        try:
-            if writing:
-                writing.result()
-        except OSError as error:
-            raise OSError(f"{self._folder}: could not write a checkpoint: {error}") from error
+        if writing:
+            writing.result()
 
     def _path(self, step):
         return self._folder / f"step-{step}.safetensors"

@@ -240,3 +240,11 @@ def test_going_on_from_a_checkpoint_drops_what_came_after_it(folder):
     assert losses == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
     assert points(folder / "eval", "eval/f1") == [(2, 2.0), (4, 40.0)]
     writer.close()
+
+
+def test_what_cannot_be_written(tmp_path):
+    (tmp_path / "train").write_text("no folder")
+    with pytest.raises(
+        OSError, match=rf"^{tmp_path}/train: could not write TensorBoard's events: "
+    ):
+        RunWriter(tmp_path).training(1, {"loss": 1.0})
