@@ -60,7 +60,7 @@ def main():
     )
     config = make_config(FLAGS.model_size, FLAGS.bert_config_file)
     task = Pretraining(prepare_passages, objectives, config, FLAGS.vocab_dir)
-    hyperparameters = ("objective", "masking", "masked_lm_prob", "model_size")
+    hyperparameters = ("objective", "masking", "masked_lm_prob", "model_size", "bert_config_file")
     common.run_job(task, folder, run_flags, strategy, False, hyperparameters)
 
 
