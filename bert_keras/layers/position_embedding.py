@@ -1,7 +1,5 @@
 """Learned position embeddings."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -45,8 +43,8 @@ class PositionEmbedding(keras.layers.Layer):
 
     def _waves(self, shape, dtype=None):
         positions, width = shape
-        longest = max(positions / (2 * math.pi), 2.0)
-        table = waves(ops.arange(positions), width + width % 2, longest)  # [positions, width]
+        base = max(positions / 6.28, 2.0)  # the longest wave is as long as the table
+        table = waves(ops.arange(positions), width + width % 2, base)  # [positions, width]
         return ops.cast(2 * self.initializer_range * table[:, :width], dtype)
 
     def call(self, position_ids):

@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 from bert_keras.data.source import Source
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, Interrupted
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.task import Evaluation
@@ -98,6 +100,34 @@ def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
     make_job(tmp_path).train({"seed": 0}, {"seed": 0})
     assert steps == [4, 5, 6, 7, 8, 9]
     assert_same_run(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("where", ["training", "evaluating"])
+def test_told_to_stop_it_saves_first(make_job, unbroken, tmp_path, monkeypatch, where):
+    told = []
+
+    def tell(self, step, _):
+        if step == 5 + (where == "evaluating"):  # an evaluation follows step 6
+            os.kill(os.getpid(), signal.SIGTERM)
+            told.append(step)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="at step 6 of 9"):
+        patch.setattr(RunWriter, "training", tell)
+        make_job(tmp_path).train({"seed": 0}, {"seed": 0})
+    assert told and not RunFolder(tmp_path).finished
+    steps = log_steps(monkeypatch)
+    make_job(tmp_path).train({"seed": 0}, {"seed": 0})
+    assert steps == [7, 8, 9]
+    assert_same_run(tmp_path, unbroken)
+    events = tf.compat.v1.train.summary_iterator
+    evaluated = {
+        event.step
+        for path in (tmp_path / "eval").iterdir()
+        for event in events(str(path))
+        for value in event.summary.value
+        if value.tag == "eval/accuracy"
+    }
+    assert evaluated == {3, 6, 9}  # that of step 6 was made up for
 
 
 def test_cut_off_after_the_last_step(make_job, unbroken, tmp_path, monkeypatch):

@@ -1,0 +1,80 @@
+"""Steps that are not finite: skipped, counted, and given up on."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import Toy, make_examples, make_model, replace
+
+from bert_keras.errors import InputError
+from bert_keras.training.loop import Trainer
+from bert_keras.training.skipped_rows import SkippedRows
+
+
+class Infinite(Toy):
+    """The loss of some examples is not a number."""
+
+    def __init__(self, examples):
+        self._examples = tf.constant(examples, tf.int32)
+
+    def losses(self, outputs, batch):
+        losses = super().losses(outputs, batch)["toy"]
+        bad = tf.reduce_any(batch["example"][:, tf.newaxis] == self._examples, axis=1)
+        return {"toy": tf.where(bad, np.nan, losses)}
+
+    def describe(self, batch):
+        return [{"text": f"row {number}"} for number in batch["example"].numpy()]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts):
+    trainer = Trainer(make_model(), Infinite([4]), make_examples(), replace(parts=parts))
+    found, told, states = [], [], []
+
+    def on_scalars(step, scalars):
+        told.append(scalars)
+        states.append([v.numpy() for v in trainer.variables])
+
+    trainer.run(on_scalars, lambda step: None, on_skip=lambda *skip: found.append(skip))
+    steps = [step for step, _, _ in found]
+    assert len(steps) == 2 and trainer.step == 6  # example 4 is seen once an epoch
+    for _, batch, in_a_row in found:
+        assert 4 in batch["example"].numpy() and in_a_row == 1
+    assert told[-1]["skipped_steps"] == 2
+    model = trainer._model
+    for step in range(2, 7):
+        same = all(
+            np.array_equal(*pair)
+            for pair in zip(states[step - 2][: len(model.weights)], states[step - 1], strict=False)
+        )
+        assert same == (step in steps)
+    assert all(np.isfinite(v.numpy()).all() for v in model.weights)
+
+
+def test_gives_up_and_says_which_rows(tmp_path):
+    path = tmp_path / "skipped.jsonl"
+    task = Infinite(range(10))
+    trainer = Trainer(make_model(), task, make_examples(), replace(epochs=5.0))
+    before = [v.numpy() for v in trainer._model.weights]
+    rows = SkippedRows(task, path, limit=3)
+    with pytest.raises(InputError, match=r"3 steps in a row .*skipped\.jsonl"):
+        trainer.run(lambda *_: None, lambda step: None, on_skip=rows.note)
+    written = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {row["step"] for row in written} == {1, 2, 3} and len(written) == 10
+    assert {row["text"] for row in written} == {f"row {number}" for number in range(10)}
+    for old, weight in zip(before, trainer._model.weights, strict=True):
+        np.testing.assert_array_equal(old, weight.numpy())
+
+
+def test_a_finite_step_starts_the_count_anew(tmp_path):
+    task = Infinite([])
+    rows = SkippedRows(task, tmp_path / "skipped.jsonl", limit=2)
+    batch = {"example": tf.constant([1])}
+    for step in (1, 5, 9):
+        rows.note(step, batch, 1)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError):
+        rows.note(10, batch, 2)
+    written = (tmp_path / "skipped.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in written] == [9, 10]
