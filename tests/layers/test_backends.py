@@ -51,6 +51,47 @@ assert keras.backend.backend() == sys.argv[2]
 assert "tensorflow" not in sys.modules or sys.argv[2] == "tensorflow"
 """
 
+# The gradients of a model with dropout, computed with and without recomputation from equal seeds.
+RECOMPUTED_RUN = """
+import sys, numpy as np, keras
+from bert_keras.config import BertConfig
+from bert_keras.models.encoder import BertEncoder
+
+sizes = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16)
+encoder = BertEncoder(BertConfig(vocab_size=50, max_position_embeddings=8, **sizes))
+example_ids = np.array([[1, 1, 1, 2, 2, 0], [1, 1, 1, 1, 1, 1]], "int32")
+inputs = {
+    "token_ids": np.arange(12, dtype="int32").reshape(2, 6),
+    "segment_ids": example_ids * 0,
+    "position_ids": np.tile(np.arange(6, dtype="int32"), (2, 1)),
+    "example_ids": example_ids,
+}
+trained = [v.value for v in encoder.trainable_variables]
+seeds = [keras.ops.convert_to_numpy(v.value).copy() for v in encoder.non_trainable_variables]
+
+def loss_of(outputs):
+    factors = keras.ops.arange(8, dtype="float32")
+    return keras.ops.sum(outputs["sequence_output"] ** 2 * factors)
+
+def gradients():
+    if sys.argv[1] == "jax":
+        import jax
+        call = lambda trained: encoder.stateless_call(trained, seeds, inputs, training=True)[0]
+        return list(map(np.asarray, jax.grad(lambda trained: loss_of(call(trained)))(trained)))
+    for variable, seed in zip(encoder.non_trainable_variables, seeds):
+        variable.assign(seed)
+    for value in trained:
+        value.grad = None
+    loss_of(encoder(inputs, training=True)).backward()
+    return [value.grad.numpy() for value in trained if value.grad is not None]
+
+kept = gradients()
+encoder.recompute = True
+for one, other in zip(kept, gradients(), strict=True):
+    assert np.abs(one - other).max() < 1e-5 * max(np.abs(value).max() for value in kept)
+assert len(kept) > 30
+"""
+
 
 @pytest.mark.parametrize("path", sorted((ROOT / "bert_keras/layers").glob("*.py")), ids=str)
 def test_layers_import_keras_and_each_other_alone(path):
@@ -60,9 +101,19 @@ def test_layers_import_keras_and_each_other_alone(path):
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_the_golden_outputs_under_another_backend(backend):
+    check(backend, GOLDEN_RUN, str(ROOT / "tests/golden"), backend)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_recomputed_gradients_under_another_backend(backend):
+    check(backend, RECOMPUTED_RUN, backend)
+
+
+def check(backend, program, *arguments):
+    """Runs a program in a process whose Keras has another backend."""
     pytest.importorskip(backend)
     done = subprocess.run(
-        [sys.executable, "-c", GOLDEN_RUN, str(ROOT / "tests/golden"), backend],
+        [sys.executable, "-c", program, *arguments],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=ROOT,
         capture_output=True,
