@@ -3,35 +3,42 @@
     PYTHONPATH=. python benchmarks/flags.py
 
 run_classifier.py trains a model of six layers and width 384 with new weights on made-up texts, 32 a
-step, as a user would call it; with each flag beside a plain run, in turns, a process each. Time is
-the mean over the later half of the steps, from the times of TensorBoard's events; memory is the
-process's highest resident one. Ratios to the plain run are printed, medians where --rounds is above
-1. For "numbers" a few steps are taken without dropout, and the largest difference of the loss from
-the plain run's is given, in parts of it. On a machine with graphics processors hide them: resident
-memory is the processor's.
+step, as a user would call it: plain, then with each flag, a process each, --rounds times. Time is
+the processor's, all cores together, so that other work on the machine counts little; of the later
+half of the steps the median, and the mean beside it, in which rare events count. Memory is the
+process's highest resident one. For "numbers" a few steps are taken without dropout. Printed are
+ratios to the plain run of the same round, their medians, and the largest difference of a loss from
+the plain one, in parts of it. On a machine with graphics processors hide them: all this is of the
+processor.
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
 import random
+import runpy
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
-from absl import app, flags
+from absl import app, flags, logging
+
+from bert_keras.script import start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent
 
 flags.DEFINE_integer("rounds", 1, "How often each takes its turn.", 1)
-flags.DEFINE_integer("steps", 24, "Steps of a run.", 4)
-flags.DEFINE_integer("steps_of_numbers", 8, "Steps without dropout; 0: leave them out.", 0)
+flags.DEFINE_integer("steps", 12, "Steps of a run.", 4)
+flags.DEFINE_integer("steps_of_numbers", 3, "Steps without dropout.", 1)
 flags.DEFINE_multi_string("only", [], "One set of flags to try, in place of all; may be repeated.")
 flags.DEFINE_string("results", str(HERE / "results/flags.json"), "Where the numbers are kept.")
 
+PLAIN = ""
 TRIED = [
     "--gradient_accumulation_steps=4",
     "--recompute",
@@ -40,11 +47,12 @@ TRIED = [
     "--precision=float16",
     "--xla",
     "--deterministic",
-    "--save_checkpoints_steps=4",
+    "--save_checkpoints_steps=2",
     "--cpu_devices=2",
 ]
 _WORDS = 30_000
 _ROWS = 1024
+_TIMED = "BERT_KERAS_TIMES"  # names the file that a timed script leaves its times in
 
 
 def make_texts(folder):
@@ -83,40 +91,61 @@ def make_weights(folder):
 
 
 def train(folder, weights, steps, words):
-    """One training; returns its losses, seconds a step and peak bytes."""
-    with tempfile.TemporaryDirectory(dir=folder) as run:
+    """One training; returns its losses, processor seconds a step, and peak bytes."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        scratch = pathlib.Path(scratch)
         command = [
-            *(sys.executable, HERE.parent / "run_classifier.py", "--do_train"),
+            *(sys.executable, __file__, "--do_train"),
             *(f"--train_file={folder / 'texts.tsv'}", "--dev_fraction=0"),
-            *(f"--init_checkpoint={folder / weights}", f"--output_dir={run}/run"),
+            *(f"--init_checkpoint={folder / weights}", f"--output_dir={scratch / 'run'}"),
             *(f"--num_train_steps={steps}", "--train_batch_size=32", *words),
         ]
-        log = folder / "log"
+        log = scratch / "log"
         with log.open("w") as file:
-            process = subprocess.Popen(list(map(str, command)), stdout=file, stderr=file)
+            process = subprocess.Popen(
+                command, stdout=file, stderr=file, env=os.environ | {_TIMED: str(scratch / "times")}
+            )
             # The process's own peak, where `resource` knows that of all children together.
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             sys.exit(f"{' '.join(words)}: {log.read_text()}")
-        events = read_losses(pathlib.Path(run) / "run")
-    times, losses = [time for time, _ in events], [loss for _, loss in events]
-    half = len(times) // 2
+        times = json.loads((scratch / "times").read_text())
+        losses = read_losses(scratch / "run")
+    later = [after - before for before, after in itertools.pairwise(times)]
+    later = later[len(later) // 2 :]
     return {
-        "seconds": (times[-1] - times[half]) / (len(times) - 1 - half),
+        "median": statistics.median(later),
+        "mean": statistics.mean(later),
         "bytes": 1024 * usage.ru_maxrss,
         "losses": losses,
     }
 
 
+def time_steps(path):
+    """Runs run_classifier.py with this process's arguments, and notes the time after each step."""
+    from bert_keras.training.progress import Progress
+
+    times, advance = [], Progress.advance
+
+    def timed(*arguments, **named):
+        times.append(time.process_time())
+        advance(*arguments, **named)
+
+    Progress.advance = timed
+    try:
+        runpy.run_path(str(HERE.parent / "run_classifier.py"), run_name="__main__")
+    finally:
+        pathlib.Path(path).write_text(json.dumps(times))
+
+
 def read_losses(run):
-    """(time, loss) of each step."""
+    """The loss of each step."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
     events = EventAccumulator(str(run / "train"), size_guidance={"tensors": 0}).Reload()
-    found = events.Tensors("train/loss")
-    return [(event.wall_time, float(make_ndarray(event.tensor_proto))) for event in found]
+    return [float(make_ndarray(event.tensor_proto)) for event in events.Tensors("train/loss")]
 
 
 def difference(losses, plain):
@@ -125,43 +154,43 @@ def difference(losses, plain):
 
 
 def main(_):
-    rows = []
+    start_tensorflow_quietly()
+    logging.set_verbosity(logging.WARNING)  # TensorBoard tells of every file that it reads
+    tried = [PLAIN, *(FLAGS.only or TRIED)]
+    costs, losses = {name: [] for name in tried}, {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         make_texts(folder)
         make_weights(folder)
-        few = FLAGS.steps_of_numbers
-        exact = few and train(folder, "no_dropout", few, [])["losses"]
-        for tried in FLAGS.only or TRIED:
-            words = tried.split()
-            pairs = [
-                [train(folder, "dropout", FLAGS.steps, more) for more in ([], words)]
-                for _ in range(FLAGS.rounds)
-            ]
-            row = {"flags": tried, "pairs": [[_costs(side) for side in pair] for pair in pairs]}
-            for key in ("seconds", "bytes"):
-                row[key] = statistics.median(changed[key] / plain[key] for plain, changed in pairs)
-            if few:
-                losses = train(folder, "no_dropout", few, words)["losses"]
-                row["numbers"] = difference(losses, exact)
-            rows.append(row)
-            plain, changed = row["pairs"][-1]
-            print(
-                f"{tried}: time {row['seconds']:.2f} "
-                f"({1000 * plain['seconds']:,.0f} to {1000 * changed['seconds']:,.0f} ms), "
-                f"memory {row['bytes']:.2f} "
-                f"({plain['bytes'] / 2**20:,.0f} to {changed['bytes'] / 2**20:,.0f} MiB), "
-                f"numbers {row.get('numbers', float('nan')):.1e}",
-                flush=True,
+        for turn in range(FLAGS.rounds):
+            for name in tried:
+                found = train(folder, "dropout", FLAGS.steps, name.split())
+                del found["losses"]
+                costs[name].append(found)
+                print(f"{turn} {name or 'plain'}: {found}", flush=True)
+        for name in tried:
+            few = FLAGS.steps_of_numbers
+            losses[name] = train(folder, "no_dropout", few, name.split())["losses"]
+    print("| flags | time, median step | time, mean step | peak memory | numbers |")
+    print("|-|-|-|-|-|")
+    for name in tried[1:]:
+        ratios = {
+            key: statistics.median(
+                mine[key] / plain[key]
+                for mine, plain in zip(costs[name], costs[PLAIN], strict=True)
             )
+            for key in ("median", "mean", "bytes")
+        }
+        numbers = difference(losses[name], losses[PLAIN])
+        cells = " | ".join(f"{ratio:.2f}" for ratio in ratios.values())
+        print(f"| `{name}` | {cells} | {numbers:.0e} |")
     cores = len(os.sched_getaffinity(0))
-    found = {"cores": cores, "steps": FLAGS.steps, "rows": rows}
+    found = {"cores": cores, "steps": FLAGS.steps, "costs": costs, "losses": losses}
     pathlib.Path(FLAGS.results).write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _costs(side):
-    return {key: side[key] for key in ("seconds", "bytes")}
-
-
 if __name__ == "__main__":
-    app.run(main)
+    if _TIMED in os.environ:
+        time_steps(os.environ.pop(_TIMED))
+    else:
+        app.run(main)

@@ -6,11 +6,11 @@ One thing is varied at a time around BERT-mini on 16 rows of 128 tokens: the len
 as many tokens in all, the rows, the layers, the width (64 to a head), and the published sizes from
 tiny to base. Each point is a process of its own, so that its peak memory is its own: the model, a
 plain training step (forward, backward, clipping, AdamW, dropout on) on made-up rows without
-padding, on one device. Time is the fastest of the steps after two that warm up; memory is the
-highest resident one, less what the process took before it had a model. Exponents are slopes of
-least squares of the logarithms: 1 is in proportion. Results go to --results, as a picture beside
-it, and are printed. On a machine with a graphics processor hide it, for resident memory is the
-processor's.
+padding, on one device. Time is the processor's, all cores together, so that other work on the
+machine counts little: the fastest of the steps after two that warm up. Memory is the highest
+resident one, less what the process took before it had a model. Exponents are slopes of least
+squares of the logarithms: 1 is in proportion. Results go to --results, as a picture beside it, and
+are printed. On a machine with a graphics processor hide it: all this is of the processor.
 """
 
 import json
@@ -129,9 +129,9 @@ def measure(rows, length, layers, width):
 
     seconds = []
     while len(seconds) < _WARM_UP + _LEAST_STEPS or sum(seconds[_WARM_UP:]) < _LEAST_SECONDS:
-        start = time.perf_counter()
+        start = time.process_time()
         float(step())
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"seconds": min(seconds[_WARM_UP:]), "bytes": peak - before, "bytes_before": before}
 
@@ -164,7 +164,7 @@ def draw(studies, path):
             axis.set_title(f"{name}: exponent {study['exponents'][key]:.2f}", fontsize=10)
             axis.grid(alpha=0.3, which="both")
         column[1].set_xlabel(STUDIES[name][0])
-    axes[0, 0].set_ylabel("seconds a step")
+    axes[0, 0].set_ylabel("processor seconds a step")
     axes[1, 0].set_ylabel("peak memory, GiB")
     figure.tight_layout()
     figure.savefig(path, dpi=80)
