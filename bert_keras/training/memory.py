@@ -96,8 +96,8 @@ def out_of_memory(model, size):
 def step_bytes(model, size):
     """Estimates what a step takes, beside the weights and the optimizer's moments.
 
-    Against measured peaks, of widths 128 to 768, rows of 64 to 512 tokens and 2 to 12 blocks, it
-    is within 30%.
+    Of 50 peaks that were measured on a processor (widths 128 to 768, 2 to 12 blocks, rows of 64 to
+    512 tokens, all ways of computing but XLA) it gives 0.79 to 1.28 times each.
 
     Args:
         model: see `expect_room`.
@@ -121,6 +121,8 @@ def step_bytes(model, size):
     if size.recompute:
         inputs = blocks * tokens * config.hidden_size * number
         step = inputs + max(_RECOMPUTED * block, logits) + gradients
+    elif pieces > 1:  # gradients are added up, over parts or replicas
+        step = blocks * block + logits + gradients
     else:  # activations go as gradients come
         step = max(blocks * block + logits, gradients)
     return _A_GRAPH + size.local_replicas * blocks * _A_BLOCK + step
