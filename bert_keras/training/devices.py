@@ -65,6 +65,13 @@ def worker_of(strategy):
     return resolver.task_id or 0 if resolver else 0
 
 
+def replicas_in_process(strategy):
+    """How many of the replicas this process runs."""
+    if strategy.num_replicas_in_sync == 1:
+        return 1
+    return len(strategy.extended.worker_devices)
+
+
 def has_workers(strategy):
     """Whether there are processes beside this one."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -107,6 +107,8 @@ class Job:
             model, self._task, training_set, settings.schedule, strategy, settings.xla
         )
 
+        if not self._folder.exists:
+            trainer.expect_room()
         self._folder.begin(flags, self._task.fingerprint)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
         checkpoints = self._folder.checkpoints(

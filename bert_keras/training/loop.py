@@ -1,6 +1,7 @@
 """The training loop: every task's, on whatever it runs."""
 
 import dataclasses
+import itertools
 import time
 
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow as tf
 
 from bert_keras.data.pipeline import steps_per_epoch
 from bert_keras.errors import Interrupted
-from bert_keras.training.devices import is_chief
+from bert_keras.training import memory
+from bert_keras.training.devices import is_chief, replicas_in_process
 from bert_keras.training.learning_rate import WarmupDecay
 from bert_keras.training.optimizer import OPTIMIZERS
 from bert_keras.training.progress import Progress
@@ -90,6 +92,7 @@ class Trainer:
             )
             self._optimizer.build(model.trainable_variables)
             self._evaluated = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._opened = None
         self._step = TrainingStep(model, task, self._optimizer, self._strategy, schedule.parts, xla)
 
     @property
@@ -102,6 +105,34 @@ class Trainer:
         """Weights, moments, step and the seeds of dropout: `tf.Variable`s in a fixed order."""
         of_keras = [v.value for v in [*self._model.variables, *self._optimizer.variables]]
         return [*of_keras, *self._step.variables, self._evaluated]
+
+    def expect_room(self):
+        """Draws the first batch and checks that there is memory for a step on it.
+
+        Raises:
+            InputError: there is not; the message says what would fit.
+        """
+        spec, batches = self._open()
+        first = next(batches)
+        self._opened = self.step, spec, itertools.chain([first], batches)
+        memory.expect_room(self._model, self._size(first))
+
+    def _open(self):
+        """The spec of the batches, and the batches from here on."""
+        if self._opened is None or self._opened[0] != self.step:
+            batches = self._training_set.batches(self._schedule, self.step)
+            self._opened = self.step, batches.element_spec, iter(batches)
+        return self._opened[1:]
+
+    def _size(self, batch):
+        return memory.StepSize.of(
+            batch,
+            examples=self._schedule.batch_size,
+            recompute=self._model.recompute,
+            parts=self._schedule.parts,
+            replicas=self._strategy.num_replicas_in_sync,
+            local_replicas=replicas_in_process(self._strategy),
+        )
 
     def run(
         self,
@@ -139,14 +170,17 @@ class Trainer:
         was_cut_off = self.step in evaluation_steps and self._evaluated.numpy() != self.step
         if was_cut_off and evaluate(self.step):
             return
-        batches = self._training_set.batches(self._schedule, self.step)
-        train_step = self._step.compiled(batches.element_spec)
+        spec, batches = self._open()
+        train_step = self._step.compiled(spec)
         log_every = max(1, self.total_steps // _POINTS)
         progress = Progress("training", self.total_steps, self.step, shown=is_chief(self._strategy))
         recent, since = [], time.monotonic()
         for step, batch in zip(range(self.step + 1, self.total_steps + 1), batches, strict=False):
             stop = tf.constant(float(interruption.signal if interruption else 0))
-            recent.append({name: float(x) for name, x in train_step(batch, stop).items()})
+            try:
+                recent.append({name: float(x) for name, x in train_step(batch, stop).items()})
+            except tf.errors.ResourceExhaustedError:
+                raise memory.out_of_memory(self._model, self._size(batch)) from None
             done = recent[-1]
             progress.advance(
                 done["examples"],

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from bert_keras.training.devices import replica_here, run, sum_over_replicas
+from bert_keras.training.loss_scale import LossScale
 from bert_keras.training.parts import part_of
 
 _CLIP_NORM = 1.0  # Devlin et al.'s code; no published recipe varies it
@@ -35,11 +36,7 @@ class TrainingStep:
         with strategy.scope():
             self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False)
             self._skipped_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
-            self._scale = None
-            if model.compute_dtype == "float16":
-                from bert_keras.training.loss_scale import LossScale
-
-                self._scale = LossScale()
+            self._scale = LossScale() if model.compute_dtype == "float16" else None
             shapes = [v.shape for v in model.trainable_variables] if parts > 1 else []
             self._sums = [tf.Variable(tf.zeros(shape), trainable=False) for shape in [(), *shapes]]
 

@@ -14,9 +14,11 @@ from bert_keras.models.classifier import BertClassifier
 from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.task import Evaluation
 from bert_keras.tensorboard.writer import RunWriter
+from bert_keras.training import memory
 from bert_keras.training.job import Job, Settings
 from bert_keras.training.loop import Schedule
 from bert_keras.training.run_folder import RunFolder
+from bert_keras.training.step import TrainingStep
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +236,37 @@ def test_what_cannot_be_is_said_before_anything_is_written(
     with pytest.raises(InputError, match=message):
         make_job(path, **settings).train({}, {}, **asked)
     assert not path.exists()
+
+
+def test_a_batch_that_does_not_fit(make_job, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    monkeypatch.setattr(memory, "free_memory", lambda: 4e6)
+    with pytest.raises(InputError, match=r"--train_batch_size=8 in \d+ rows .* are free"):
+        make_job(path).train({}, {})
+    assert not path.exists()
+
+
+def test_a_device_that_runs_out_of_memory(make_job, tmp_path, monkeypatch):
+    def fail(self, batch, totals):
+        raise tf.errors.ResourceExhaustedError(None, None, "no room")
+
+    monkeypatch.setattr(TrainingStep, "_gradients", fail)
+    with pytest.raises(InputError, match=r"--train_batch_size=8 .* does not fit"):
+        make_job(tmp_path).train({}, {})
+
+
+def test_trains_in_float16(make_job, tmp_path):
+    job = make_job(tmp_path, epochs=8.0, dtype="mixed_float16")
+    job.train({}, {})
+    losses = [float(tf.make_ndarray(v.tensor)) for v in scalars(tmp_path, "train/loss")]
+    assert np.isfinite(losses).all() and np.mean(losses[-4:]) < np.mean(losses[:4]) - 0.1
+
+
+def scalars(path, tag):
+    """The values of a tag in a run's events, in their order."""
+    for file in sorted((path / tag.split("/")[0]).iterdir()):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            yield from (value for value in event.summary.value if value.tag == tag)
 
 
 @pytest.mark.parametrize(
