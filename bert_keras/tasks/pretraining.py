@@ -13,16 +13,12 @@ from bert_keras.data.passages import PassageSet
 from bert_keras.data.phases import Phases
 from bert_keras.errors import InputError
 from bert_keras.layers.example_starts import example_starts
-from bert_keras.tasks.task import Evaluation, Table, Task
+from bert_keras.tasks.fillings import best_fillings, table_of
+from bert_keras.tasks.task import Evaluation, Task
 
 _log = logging.getLogger(__name__)
 _SHORTEST = 8  # tokens of an example
 _SUMS = 5  # of an example's answers, those that are added up
-_SHOWN_FILLINGS = 40
-_BEST = 5
-_BLANK = "____"  # the mask in question, among others
-_BETWEEN = " · "  # fillings, of which a comma is a frequent one
-_CONTEXT = 12  # tokens on either side of a shown mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +185,7 @@ class Pretraining(Task):
 
         The first five are sums over each example's predictions: the masked words' loss, how many
         were told, how many there were, the loss of the sentences, and whether those were told. The
-        others show what the model puts in the place of one [MASK], see `_fill`.
+        others show what the model puts in the place of one [MASK], see `best_fillings`.
         """
         masked = tf.reshape(batch["inputs"]["masked"], [-1]) > 0  # [rows * length]
         labels = tf.boolean_mask(tf.reshape(batch["row_targets"]["labels"], [-1]), masked)
@@ -206,13 +202,15 @@ class Pretraining(Task):
             pairs = tf.stack(columns, axis=1)  # [examples, 2]
         else:
             pairs = tf.zeros([count, 2])
-        fillings = self._fill(outputs["token_logits"], labels, batch["inputs"], owner, count)
+        mask_id = self.tokenizer.mask_id
+        fillings = best_fillings(
+            outputs["token_logits"], labels, batch["inputs"], owner, count, mask_id
+        )
         return tf.concat([sums, pairs, fillings], axis=1)  # [examples, 5 + ...]
 
     def evaluate(self, answers):
-        header = ["text", "truth", f"{_BEST} best fillings"]
-        fillings = self._in_words(answers[:, _SUMS:])
-        return Evaluation(self._scores(answers[:, :_SUMS]), {"fillings": Table(header, fillings)})
+        fillings = table_of(answers[:, _SUMS:], self.tokenizer.vocabulary)
+        return Evaluation(self._scores(answers[:, :_SUMS]), {"fillings": fillings})
 
     def _scores(self, answers):
         loss, right, masked, pair_loss, pair_right = answers.sum(axis=0, dtype=np.float64)
@@ -236,57 +234,6 @@ class Pretraining(Task):
             self._objectives.masking,
             self._objectives.rate,
         )
-
-    def _fill(self, logits, labels, inputs, owner, count):
-        """What the model puts in the place of each example's first [MASK], in numbers.
-
-        Returns:
-            float32 [examples, ...]: the true token or -1 where there is no [MASK], the best
-            fillings, their probabilities, and the tokens around, -1 beyond the example.
-        """
-        tokens, examples = (
-            tf.reshape(inputs[name], [-1]) for name in ("token_ids", "example_ids")
-        )  # [rows * length]
-        length = tf.shape(inputs["token_ids"])[1]
-        places = tf.where(tf.reshape(inputs["masked"], [-1]) > 0)[:, 0]  # [masked]
-        places = tf.cast(places, tf.int32)
-        among = tf.range(tf.size(places))
-        is_hidden = tf.gather(tokens, places) == self.tokenizer.mask_id
-        nowhere = tf.size(places)
-        first = tf.math.unsorted_segment_min(tf.where(is_hidden, among, nowhere), owner, count)
-        is_there = (first < nowhere)[:, tf.newaxis]  # [examples, 1]
-        first = tf.where(first < nowhere, first, 0)  # [examples]
-        truth = tf.gather(labels, first)[:, tf.newaxis]  # [examples, 1]
-        best = tf.math.top_k(tf.nn.softmax(tf.gather(logits, first)), _BEST)  # [examples, best]
-        place = tf.gather(places, first)[:, tf.newaxis]  # [examples, 1]
-        around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [examples, around]
-        inside = tf.clip_by_value(around, 0, tf.size(tokens) - 1)
-        is_same = (around == inside) & (around // length == place // length)
-        is_same &= tf.gather(examples, inside) == tf.gather(examples, place)
-        columns = [
-            tf.where(is_there, truth, -1),
-            best.indices,
-            best.values,
-            tf.where(is_same, tf.gather(tokens, inside), -1),
-        ]
-        return tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)
-
-    def _in_words(self, fillings):
-        """Rows of a table of some of the fillings, from all over the held-out text."""
-        vocabulary = self.tokenizer.vocabulary
-        fillings = fillings[fillings[:, 0] >= 0]
-        fillings = fillings[:: max(1, len(fillings) // _SHOWN_FILLINGS)][:_SHOWN_FILLINGS]
-        rows = []
-        for line in fillings:
-            truth, ids, probabilities, around = np.split(line, [1, 1 + _BEST, 1 + 2 * _BEST])
-            words = [vocabulary[int(i)] if i >= 0 else "" for i in around]
-            words[_CONTEXT] = _BLANK
-            best = [
-                f"{vocabulary[int(i)]} {p:.1%}" for i, p in zip(ids, probabilities, strict=True)
-            ]
-            text = " ".join(word for word in words if word).replace(" ##", "")
-            rows.append([text, vocabulary[int(truth[0])], _BETWEEN.join(best)])
-        return rows
 
 
 def _cross_entropy(labels, logits):

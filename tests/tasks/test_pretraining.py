@@ -144,20 +144,20 @@ def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
     table = task.evaluate(answers).tables["fillings"]
     vocabulary = task.tokenizer.vocabulary
 
-    # By hand: the first [MASK] of each example that has one, in the order of the examples.
+    # By hand: the [MASK] in the middle of those of an example, in the order of the examples.
     (batch,) = task.evaluation_set().evaluation_batches(99)
     inputs = {name: values.numpy() for name, values in batch["inputs"].items()}
     logits, labels = model(batch["inputs"])["token_logits"].numpy(), batch["row_targets"]["labels"]
-    expected, seen = {}, set()
-    example = -1
+    masks, seen = {}, []
     for place, (row, column) in enumerate(np.argwhere(inputs["masked"])):
         key = row, inputs["example_ids"][row, column]
-        example += key not in seen
-        seen.add(key)
-        number = int(batch["example"][example])
-        if inputs["token_ids"][row, column] == task.tokenizer.mask_id and number not in expected:
+        if key not in seen:
+            seen.append(key)
+        number = int(batch["example"][seen.index(key)])
+        if inputs["token_ids"][row, column] == task.tokenizer.mask_id:
             best = [vocabulary[i] for i in np.argsort(-logits[place], kind="stable")[:5]]
-            expected[number] = vocabulary[labels[row, column]], best
+            masks.setdefault(number, []).append((vocabulary[labels[row, column]], best))
+    expected = {number: found[len(found) // 2] for number, found in masks.items()}
     found = [
         (truth, [f.rsplit(" ", 1)[0] for f in best.split(" · ")]) for _, truth, best in table.rows
     ]
@@ -171,7 +171,7 @@ def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
         assert len(words) == 5 and set(words) <= set(vocabulary)
         shares = [float(probability.removesuffix("%")) for probability in probabilities]
         assert sorted(shares, reverse=True) == shares and 0 < shares[0] <= 100
-    assert any("waiter" in row[0] or "actors" in row[0] for row in table.rows)
+    assert any("soup" in row[0] or "music" in row[0] for row in table.rows)
 
 
 def test_learns_what_it_sees(make_task, tmp_path, tiny_checkpoint):

@@ -1,0 +1,78 @@
+"""What a model puts in the place of [MASK], for people to read how it learns."""
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.tasks.task import Table
+
+_SHOWN = 40
+_BEST = 5
+_BLANK = "____"  # the mask in question, among others
+_BETWEEN = " · "  # fillings, of which a comma is a frequent one
+_CONTEXT = 12  # tokens on either side of a shown mask
+
+
+def best_fillings(logits, labels, inputs, owner, count, mask_id):
+    """The best fillings of a [MASK] in the middle of each example, in numbers.
+
+    Args:
+        logits: float32 [masked, vocabulary].
+        labels: int32 [masked], the true tokens.
+        inputs: the inputs of a `BertPretrainer`, int32 [rows, length] each.
+        owner: int32 [masked], the number of the example that each is in, ascending.
+        count: how many examples there are.
+        mask_id: the id of [MASK].
+
+    Returns:
+        float32 [examples, ...]: the true token or -1 where there is no [MASK], the best
+        fillings, their probabilities, and the tokens around, -1 beyond the example.
+    """
+    tokens, examples = (
+        tf.reshape(inputs[name], [-1]) for name in ("token_ids", "example_ids")
+    )  # [rows * length]
+    length = tf.shape(inputs["token_ids"])[1]
+    places = tf.where(tf.reshape(inputs["masked"], [-1]) > 0)[:, 0]  # [masked]
+    places = tf.cast(places, tf.int32)
+    is_hidden = tf.gather(tokens, places) == mask_id
+    hidden = tf.where(is_hidden)[:, 0]  # [hidden]
+    found = tf.math.unsorted_segment_sum(tf.cast(is_hidden, tf.int32), owner, count)  # [examples]
+    is_there = (found > 0)[:, tf.newaxis]  # [examples, 1]
+    middle = tf.cumsum(found, exclusive=True) + found // 2
+    chosen = tf.gather(tf.pad(hidden, [[0, 1]]), middle)  # [examples], any where none is there
+    truth = tf.gather(labels, chosen)[:, tf.newaxis]  # [examples, 1]
+    best = tf.math.top_k(tf.nn.softmax(tf.gather(logits, chosen)), _BEST)  # [examples, best]
+    place = tf.gather(places, chosen)[:, tf.newaxis]  # [examples, 1]
+    around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [examples, around]
+    inside = tf.clip_by_value(around, 0, tf.size(tokens) - 1)
+    is_same = (around == inside) & (around // length == place // length)
+    is_same &= tf.gather(examples, inside) == tf.gather(examples, place)
+    columns = [
+        tf.where(is_there, truth, -1),
+        best.indices,
+        best.values,
+        tf.where(is_same, tf.gather(tokens, inside), -1),
+    ]
+    return tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)
+
+
+def table_of(fillings, vocabulary):
+    """Some of the fillings, from all over the text, in words.
+
+    Args:
+        fillings: what `best_fillings` returned of all examples, an array.
+        vocabulary: a list of tokens.
+
+    Returns:
+        A `Table`.
+    """
+    fillings = fillings[fillings[:, 0] >= 0]
+    fillings = fillings[:: max(1, len(fillings) // _SHOWN)][:_SHOWN]
+    rows = []
+    for line in fillings:
+        truth, ids, probabilities, around = np.split(line, [1, 1 + _BEST, 1 + 2 * _BEST])
+        words = [vocabulary[int(i)] if i >= 0 else "" for i in around]
+        words[_CONTEXT] = _BLANK
+        best = [f"{vocabulary[int(i)]} {p:.1%}" for i, p in zip(ids, probabilities, strict=True)]
+        text = " ".join(word for word in words if word).replace(" ##", "")
+        rows.append([text, vocabulary[int(truth[0])], _BETWEEN.join(best)])
+    return Table(["text", "truth", f"{_BEST} best fillings"], rows)
