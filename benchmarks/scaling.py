@@ -9,7 +9,8 @@ plain training step (forward, backward, clipping, AdamW, dropout on) on made-up 
 padding, on one device. Time is the processor's, all cores together, so that other work on the
 machine counts little: the fastest of the steps after two that warm up. Memory is the highest
 resident one, less what the process took before it had a model. Exponents are slopes of least
-squares of the logarithms: 1 is in proportion. Results go to --results, as a picture beside it, and
+squares of the logarithms, over all points and over the two largest alone, where what does not grow
+weighs least: 1 is in proportion. Results go to --results, as a picture beside it, and
 are printed. On a machine with a graphics processor hide it: all this is of the processor.
 """
 
@@ -49,8 +50,8 @@ def _size(name):
 
 
 def weights_of_blocks(point):
-    """Weights in the Transformer blocks' matrices."""
-    return 12 * point["layers"] * point["width"] ** 2
+    """Millions of weights in the Transformer blocks' matrices."""
+    return 12 * point["layers"] * point["width"] ** 2 / 1e6
 
 
 # By name: what is on the axis, the points, and the place of each on the axis.
@@ -76,7 +77,7 @@ STUDIES = {
         lambda point: point["width"],
     ),
     "size": (
-        "weights in blocks, tiny to base",
+        "million weights in blocks, tiny to base",
         [_size(name) for name in ("tiny", "mini", "small", "medium", "base")],
         weights_of_blocks,
     ),
@@ -155,14 +156,23 @@ def draw(studies, path):
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     figure, axes = plt.subplots(2, len(studies), figsize=(3 * len(studies), 5.5), squeeze=False)
     for (name, study), column in zip(studies.items(), axes.T, strict=True):
         for axis, key, unit in zip(column, ("seconds", "bytes"), (1, 2**30), strict=True):
             values = [point[key] / unit for point in study["points"]]
             axis.loglog(study["places"], values, marker="o")
-            axis.set_title(f"{name}: exponent {study['exponents'][key]:.2f}", fontsize=10)
-            axis.grid(alpha=0.3, which="both")
+            axis.set_xticks(study["places"])
+            axis.xaxis.set_major_formatter("{x:.4g}")
+            axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            for side in (axis.xaxis, axis.yaxis):
+                side.set_minor_locator(ticker.NullLocator())
+            axis.tick_params(axis="x", labelsize=7, rotation=30)
+            overall, at_end = study["exponents"][key], study["exponents_at_end"][key]
+            axis.set_title(f"{name}: {overall:.2f}, at the end {at_end:.2f}", fontsize=9)
+            axis.grid(alpha=0.3)
         column[1].set_xlabel(STUDIES[name][0])
     axes[0, 0].set_ylabel("processor seconds a step")
     axes[1, 0].set_ylabel("peak memory, GiB")
@@ -190,12 +200,18 @@ def main(_):
             print(f"{name}: {told}: {cost}", flush=True)
         points = [measured[json.dumps(point)] for point in points]
         places = [place(point) for point in points]
-        exponents = {
-            key: exponent(places, [point[key] for point in points]) for key in ("seconds", "bytes")
+        costs = {key: [point[key] for point in points] for key in ("seconds", "bytes")}
+        found[name] = {
+            "places": places,
+            "points": points,
+            "exponents": {key: exponent(places, cost) for key, cost in costs.items()},
+            "exponents_at_end": {
+                key: exponent(places[-2:], cost[-2:]) for key, cost in costs.items()
+            },
         }
-        found[name] = {"places": places, "points": points, "exponents": exponents}
-        told = ", ".join(f"{key} {value:.2f}" for key, value in exponents.items())
-        print(f"{name}: exponents: {told}", flush=True)
+        for kind in ("exponents", "exponents_at_end"):
+            told = ", ".join(f"{key} {value:.2f}" for key, value in found[name][kind].items())
+            print(f"{name}: {kind.replace('_', ' ')}: {told}", flush=True)
     cores = len(os.sched_getaffinity(0))
     results = pathlib.Path(FLAGS.results)
     results.write_text(json.dumps({"cores": cores, "studies": found}, indent=1) + "\n")
