@@ -3,13 +3,13 @@
     PYTHONPATH=. python benchmarks/flags.py
 
 run_classifier.py trains a model of six layers and width 384 with new weights on made-up texts, 32 a
-step, as a user would call it: plain, then with each flag, a process each, --rounds times. Time is
+step, as a user would call it: plain, with each flag, and plain once more, a process each. Time is
 the processor's, all cores together, so that other work on the machine counts little; of the later
 half of the steps the median, and the mean beside it, in which rare events count. Memory is the
 process's highest resident one. For "numbers" a few steps are taken without dropout. Printed are
-ratios to the plain run of the same round, their medians, and the largest difference of a loss from
-the plain one, in parts of it. On a machine with graphics processors hide them: all this is of the
-processor.
+ratios to the mean of the two plain runs, how far those two are apart, and the largest difference of
+a loss from the plain one, in parts of it. What --only names is put beside what --results has
+already. On a machine with graphics processors hide them: all this is of the processor.
 """
 
 import dataclasses
@@ -32,13 +32,11 @@ from bert_keras.script import start_tensorflow_quietly
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent
 
-flags.DEFINE_integer("rounds", 1, "How often each takes its turn.", 1)
 flags.DEFINE_integer("steps", 12, "Steps of a run.", 4)
 flags.DEFINE_integer("steps_of_numbers", 3, "Steps without dropout.", 1)
 flags.DEFINE_multi_string("only", [], "One set of flags to try, in place of all; may be repeated.")
 flags.DEFINE_string("results", str(HERE / "results/flags.json"), "Where the numbers are kept.")
 
-PLAIN = ""
 TRIED = [
     "--gradient_accumulation_steps=4",
     "--recompute",
@@ -156,37 +154,41 @@ def difference(losses, plain):
 def main(_):
     start_tensorflow_quietly()
     logging.set_verbosity(logging.WARNING)  # TensorBoard tells of every file that it reads
-    tried = [PLAIN, *(FLAGS.only or TRIED)]
-    costs, losses = {name: [] for name in tried}, {}
+    tried = FLAGS.only or TRIED
+    rows = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         make_texts(folder)
         make_weights(folder)
-        for turn in range(FLAGS.rounds):
-            for name in tried:
-                found = train(folder, "dropout", FLAGS.steps, name.split())
-                del found["losses"]
-                costs[name].append(found)
-                print(f"{turn} {name or 'plain'}: {found}", flush=True)
-        for name in tried:
-            few = FLAGS.steps_of_numbers
-            losses[name] = train(folder, "no_dropout", few, name.split())["losses"]
+
+        def costs(name):
+            found = train(folder, "dropout", FLAGS.steps, name.split())
+            del found["losses"]
+            print(f"{name or 'plain'}: {found}", flush=True)
+            return found
+
+        def losses(name):
+            return train(folder, "no_dropout", FLAGS.steps_of_numbers, name.split())["losses"]
+
+        plain, exact = [costs("")], losses("")
+        changed = {name: (costs(name), difference(losses(name), exact)) for name in tried}
+        plain.append(costs(""))
+    apart = {key: abs(plain[0][key] / plain[1][key] - 1) for key in plain[0]}
+    for name, (found, numbers) in changed.items():
+        ratios = {
+            key: value / statistics.mean(side[key] for side in plain)
+            for key, value in found.items()
+        }
+        rows[name] = {"ratios": ratios, "plain_apart": apart, "numbers": numbers, "costs": found}
     print("| flags | time, median step | time, mean step | peak memory | numbers |")
     print("|-|-|-|-|-|")
-    for name in tried[1:]:
-        ratios = {
-            key: statistics.median(
-                mine[key] / plain[key]
-                for mine, plain in zip(costs[name], costs[PLAIN], strict=True)
-            )
-            for key in ("median", "mean", "bytes")
-        }
-        numbers = difference(losses[name], losses[PLAIN])
-        cells = " | ".join(f"{ratio:.2f}" for ratio in ratios.values())
-        print(f"| `{name}` | {cells} | {numbers:.0e} |")
-    cores = len(os.sched_getaffinity(0))
-    found = {"cores": cores, "steps": FLAGS.steps, "costs": costs, "losses": losses}
-    pathlib.Path(FLAGS.results).write_text(json.dumps(found, indent=1) + "\n")
+    for name, row in rows.items():
+        cells = " | ".join(f"{ratio:.2f}" for ratio in row["ratios"].values())
+        print(f"| `{name}` | {cells} | {row['numbers']:.0e} |")
+    print("Plain runs apart:", ", ".join(f"{key} {value:.1%}" for key, value in apart.items()))
+    results = pathlib.Path(FLAGS.results)
+    before = json.loads(results.read_text()) if FLAGS.only and results.is_file() else {}
+    results.write_text(json.dumps(before | rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
