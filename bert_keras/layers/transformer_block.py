@@ -24,6 +24,7 @@ class TransformerBlock(keras.layers.Layer):
             once more for the gradients (Chen et al. 2016, arXiv 1604.06174): less memory for more
             time, and the same numbers. It is a way of training and in no config; a `tf.function`
             keeps to what it was when it was traced.
+        jit: likewise, a function that makes a compiled function of one, or None.
 
     Args:
         num_attention_heads: heads, which divide the width of the input.
@@ -56,6 +57,7 @@ class TransformerBlock(keras.layers.Layer):
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
         self.recompute = False
+        self.jit = None
 
         policy = self.dtype_policy
         self.attention = MultiHeadAttention(
@@ -108,6 +110,8 @@ class TransformerBlock(keras.layers.Layer):
             return self._run(hidden_states, attention_mask, training, seeds)
 
         # The mask and the seeds are no arguments, so that no gradient of theirs is computed.
+        if training and self.jit:
+            run = self.jit(run)
         return (keras.remat(run) if training and self.recompute else run)(hidden_states)
 
     @property

@@ -33,6 +33,15 @@ class BertModel(keras.Model):
         for block in self._blocks:
             block.recompute = value
 
+    def compile_blocks(self, jit):
+        """Has training compile the inside of each block, where all shapes are known beforehand.
+
+        Args:
+            jit: see `TransformerBlock.jit`.
+        """
+        for block in self._blocks:
+            block.jit = jit
+
     def tell_replicas_apart(self, replica):
         """Has every replica of a distributed training draw dropout masks of its own.
 

@@ -73,7 +73,7 @@ flags.DEFINE_enum(
     "To train in: faster where the chip has it.",
 )
 flags.DEFINE_bool("recompute", False, "Compute blocks twice: less memory, more time.")
-flags.DEFINE_bool("xla", False, "Compile the step with XLA.")
+flags.DEFINE_bool("xla", False, "Compile the blocks with XLA.")
 flags.DEFINE_bool("deterministic", False, "To the last bit, also where that is slower.")
 flags.DEFINE_integer("max_skipped_steps", 10, "Steps in a row that are not finite: give up.", 1)
 flags.DEFINE_integer("cpu_devices", 1, "Take the processor as so many devices.", 1)

@@ -44,7 +44,7 @@ class Settings:
         max_skipped: steps in a row with a loss or gradients that are not finite after which to
             give up.
         recompute: whether blocks are computed again in the backward pass, which takes less memory.
-        xla: whether to compile the forward and the backward pass with XLA.
+        xla: whether to compile the blocks with XLA, anew for every number of rows.
     """
 
     init_checkpoint: str | None
@@ -103,9 +103,9 @@ class Job:
             model = self._task.build_model(settings.init_checkpoint, settings.dtype)
             answering = _Float32(model)
         model.recompute = settings.recompute
-        trainer = Trainer(
-            model, self._task, training_set, settings.schedule, strategy, settings.xla
-        )
+        if settings.xla:
+            model.compile_blocks(lambda function: tf.function(function, jit_compile=True))
+        trainer = Trainer(model, self._task, training_set, settings.schedule, strategy)
 
         if not self._folder.exists:
             trainer.expect_room()

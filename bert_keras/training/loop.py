@@ -72,10 +72,9 @@ class Trainer:
         training_set: what the task's `training_set` returned.
         schedule: a `Schedule`.
         strategy: the `tf.distribute.Strategy` to train under, that of one device unless given.
-        xla: see `TrainingStep`.
     """
 
-    def __init__(self, model, task, training_set, schedule, strategy=None, xla=False):
+    def __init__(self, model, task, training_set, schedule, strategy=None):
         self._model = model
         self._training_set = training_set
         self._schedule = schedule
@@ -93,7 +92,7 @@ class Trainer:
             self._optimizer.build(model.trainable_variables)
             self._evaluated = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._opened = None
-        self._step = TrainingStep(model, task, self._optimizer, self._strategy, schedule.parts, xla)
+        self._step = TrainingStep(model, task, self._optimizer, self._strategy, schedule.parts)
 
     @property
     def step(self):

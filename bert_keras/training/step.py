@@ -24,15 +24,11 @@ class TrainingStep:
         optimizer: one of `bert_keras.training.optimizer`, built in the strategy's scope.
         strategy: a `tf.distribute.Strategy`.
         parts: in how many parts a replica computes its rows, one after the other.
-        xla: whether to compile the forward and the backward pass with XLA, anew for every number
-            of rows.
     """
 
-    def __init__(self, model, task, optimizer, strategy, parts=1, xla=False):
+    def __init__(self, model, task, optimizer, strategy, parts=1):
         self._model, self._task, self._optimizer = model, task, optimizer
         self._strategy, self._parts = strategy, parts
-        gradients = self._gradients
-        self._differentiate = tf.function(gradients, jit_compile=True) if xla else gradients
         with strategy.scope():
             self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False)
             self._skipped_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -80,7 +76,7 @@ class TrainingStep:
             totals = self._totals(batch)
             replica, replicas = replica_here(self._strategy)
             mine = part_of(batch, replica, replicas) if replicas > 1 else batch
-            found = *self._differentiate(mine, totals), stop
+            found = *self._gradients(mine, totals), stop
             terms, gradients, stop = sum_over_replicas(self._strategy, found)
             return terms | self._apply(terms["loss"], gradients) | {"stop": stop}
 
@@ -91,7 +87,7 @@ class TrainingStep:
             totals = self._totals(batch)
             replica, replicas = replica_here(self._strategy)
             mine = part_of(batch, replica * parts + part, replicas * parts)
-            terms, gradients = self._differentiate(mine, totals)
+            terms, gradients = self._gradients(mine, totals)
             for total, value in zip(self._sums, [terms["loss"], *gradients], strict=True):
                 total.assign_add(value)
             return sum_over_replicas(self._strategy, terms)

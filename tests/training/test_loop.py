@@ -110,3 +110,25 @@ def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
         for mine, expected in zip(model.weights, whole.weights, strict=True):
             if "key/bias" not in mine.path:
                 np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=3e-4)
+
+
+def test_compiled_blocks_train_as_others_do():
+    def train(xla):
+        model = make_model()
+        compiled = []
+
+        def jit(function):
+            compiled.append(tf.function(function, jit_compile=True))
+            return compiled[-1]
+
+        if xla:
+            model.compile_blocks(jit)
+        seen = []
+        trainer = Trainer(model, TwoTerms(), make_examples(), replace(epochs=1.0))
+        trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
+        assert bool(compiled) == xla
+        return seen
+
+    for scalars, expected in zip(train(True), train(False), strict=True):
+        for name in ("loss", "gradient_norm"):
+            assert scalars[name] == pytest.approx(expected[name], rel=1e-4), name
