@@ -1,6 +1,5 @@
 """Pretrains BERT on running text, from nothing or from weights, and evaluates on held-out text.
 
-  python run_vocabulary.py --input_file='texts/*.txt' --output_dir=runs/vocabulary
   python run_pretraining.py --do_train --do_eval --input_file='texts/*.txt' \\
       --vocab_dir=runs/vocabulary --model_size=mini --output_dir=runs/pretrained
 """

@@ -53,3 +53,9 @@ def tiny_checkpoint(tmp_path_factory):
     write_huggingface(BertEncoder(config), folder)
     BertTokenizer(vocabulary, max_length=64).save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mirrored():
+    """Two devices. A process has one such strategy: a second one's collectives take the first's."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -75,7 +75,6 @@ flags.DEFINE_enum(
 flags.DEFINE_bool("recompute", False, "Compute blocks twice: less memory, more time.")
 flags.DEFINE_bool("xla", False, "Compile the blocks with XLA.")
 flags.DEFINE_bool("deterministic", False, "To the last bit, also where that is slower.")
-flags.DEFINE_integer("max_skipped_steps", 10, "Steps in a row that are not finite: give up.", 1)
 flags.DEFINE_integer("cpu_devices", 1, "Take the processor as so many devices.", 1)
 flags.DEFINE_integer("seed", 0, "Of all that is random: the same seed, the same run.", 0)
 
@@ -173,7 +172,6 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
         eval_batch_size=FLAGS.eval_batch_size,
         save_every=FLAGS.save_checkpoints_steps,
         kept_checkpoints=FLAGS.keep_checkpoints,
-        max_skipped=FLAGS.max_skipped_steps,
         recompute=FLAGS.recompute,
         xla=FLAGS.xla,
     )

@@ -13,7 +13,7 @@ from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import write_whole
 from bert_keras.serving.export import export
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
-from bert_keras.training.devices import is_chief, tell_workers
+from bert_keras.training.devices import is_chief, replica_here, tell_workers
 from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
 from bert_keras.training.interruption import Interruption
@@ -41,8 +41,6 @@ class Settings:
         eval_batch_size: examples in a batch when not training.
         save_every: steps after which a checkpoint is saved, beside those at evaluations.
         kept_checkpoints: how many of the newest checkpoints are kept.
-        max_skipped: steps in a row with a loss or gradients that are not finite after which to
-            give up.
         recompute: whether blocks are computed again in the backward pass, which takes less memory.
         xla: whether to compile the blocks with XLA, anew for every number of rows.
     """
@@ -55,7 +53,6 @@ class Settings:
     eval_batch_size: int = 256
     save_every: int = 1000
     kept_checkpoints: int = 2
-    max_skipped: int = 10
     recompute: bool = False
     xla: bool = False
 
@@ -102,6 +99,8 @@ class Job:
         with strategy.scope():
             model = self._task.build_model(settings.init_checkpoint, settings.dtype)
             answering = _Float32(model)
+        if strategy.num_replicas_in_sync > 1:
+            model.tell_replicas_apart(lambda: replica_here(strategy)[0])
         model.recompute = settings.recompute
         if settings.xla:
             model.compile_blocks(lambda function: tf.function(function, jit_compile=True))
@@ -142,9 +141,7 @@ class Job:
                     self._evaluation = evaluation
                 return stopping.is_over
 
-            skipped = SkippedRows(
-                self._task, self._folder.path / "skipped_rows.jsonl", settings.max_skipped
-            )
+            skipped = SkippedRows(self._task, self._folder.path / "skipped_rows.jsonl")
             try:
                 if not stopping.is_over:
                     trainer.run(

@@ -6,20 +6,20 @@ import logging
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
 
+LIMIT = 10  # a training that has diverged does not come back; one outlier is a step or two
 _log = logging.getLogger(__name__)
 
 
 class SkippedRows:
-    """Collects the rows of skipped steps, and gives up after too many steps in a row.
+    """Collects the rows of skipped steps, and gives up after ten steps in a row.
 
     Args:
         task: a `bert_keras.tasks.task.Task`, for its `describe`.
         path: the JSON-lines file to write them to.
-        limit: how many steps in a row may be skipped before giving up.
     """
 
-    def __init__(self, task, path, limit):
-        self._task, self._path, self._limit = task, path, limit
+    def __init__(self, task, path):
+        self._task, self._path = task, path
         self._rows = []
 
     def note(self, step, batch, in_a_row):
@@ -37,13 +37,13 @@ class SkippedRows:
             self._rows = []
         self._rows += [{"step": step, **row} for row in self._task.describe(batch)]
         _log.warning("step %d: loss or gradients are not finite; no weight was changed.", step)
-        if in_a_row < self._limit:
+        if in_a_row < LIMIT:
             return
         with write_whole(self._path) as file:
             for row in self._rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         raise InputError(
-            f"{in_a_row} steps in a row had a loss or gradients that are not finite "
-            f"(--max_skipped_steps); their rows are in {self._path}. A lower --learning_rate or "
+            f"{in_a_row} steps in a row had a loss or gradients that are not finite; "
+            f"their rows are in {self._path}. A lower --learning_rate or "
             "--precision=float32 may help, or a look at these rows."
         )

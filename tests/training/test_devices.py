@@ -13,12 +13,6 @@ from bert_keras.training.inference import Inference
 from bert_keras.training.loop import Trainer
 
 
-@pytest.fixture(scope="module")
-def mirrored():
-    """Two devices. A process has one such strategy: a second one's collectives take the first's."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def train(strategy, **changes):
     """Trains for two epochs; returns the model and what was told of each step."""
     schedule = replace(batch_size=6, **changes)  # the last of 13 examples is a batch of its own

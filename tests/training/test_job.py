@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from bert_keras.training.step import TrainingStep
 
 @pytest.fixture(scope="module")
 def make_job(tiny_checkpoint, samples):
-    def make(path, task=Classification, seed=0, epochs=3.0, **settings):
+    def make(path, task=Classification, seed=0, epochs=3.0, strategy=None, **settings):
         source = Source(train_file=str(samples / "reviews.tsv"), dev_fraction=0.2, seed=seed)
         schedule = Schedule(
             learning_rate=0.01,
@@ -34,7 +35,7 @@ def make_job(tiny_checkpoint, samples):
             seed=seed,
         )
         settings = Settings(str(tiny_checkpoint), schedule, **settings)
-        return Job(task(source, 32), settings, RunFolder(path))
+        return Job(task(source, 32), settings, RunFolder(path), strategy)
 
     return make
 
@@ -130,6 +131,28 @@ def test_told_to_stop_it_saves_first(make_job, unbroken, tmp_path, monkeypatch, 
         if value.tag == "eval/accuracy"
     }
     assert evaluated == {3, 6, 9}  # that of step 6 was made up for
+
+
+def test_goes_on_with_more_devices(make_job, unbroken, mirrored, tmp_path, monkeypatch, caplog):
+    def stop(self, step, _):
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(RunWriter, "training", stop)
+        make_job(tmp_path).train({"seed": 0}, {"seed": 0})
+    steps = log_steps(monkeypatch)
+    with caplog.at_level(logging.INFO):
+        make_job(tmp_path, strategy=mirrored).train({"seed": 0}, {"seed": 0})
+    assert steps == [6, 7, 8, 9]
+    assert "Going on at step 5 of 9." in caplog.text
+    assert "Going on with 2 devices instead of 1" in caplog.text
+    assert RunFolder(tmp_path).finished
+    one, two = (safetensors.numpy.load_file(p / "model.safetensors") for p in (unbroken, tmp_path))
+    assert one.keys() == two.keys()
+    # Other chances of dropout, the same training.
+    distance = max(np.abs(one[name] - two[name]).max() for name in one)
+    assert 0 < distance < 0.1
 
 
 def test_cut_off_after_the_last_step(make_job, unbroken, tmp_path, monkeypatch):

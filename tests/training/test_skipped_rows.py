@@ -8,6 +8,7 @@ import tensorflow as tf
 from toys import Toy, make_examples, make_model, replace
 
 from bert_keras.errors import InputError
+from bert_keras.training import skipped_rows
 from bert_keras.training.loop import Trainer
 from bert_keras.training.skipped_rows import SkippedRows
 
@@ -52,12 +53,13 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts):
     assert all(np.isfinite(v.numpy()).all() for v in model.weights)
 
 
-def test_gives_up_and_says_which_rows(tmp_path):
+def test_gives_up_and_says_which_rows(tmp_path, monkeypatch):
     path = tmp_path / "skipped.jsonl"
     task = Infinite(range(10))
     trainer = Trainer(make_model(), task, make_examples(), replace(epochs=5.0))
     before = [v.numpy() for v in trainer._model.weights]
-    rows = SkippedRows(task, path, limit=3)
+    monkeypatch.setattr(skipped_rows, "LIMIT", 3)
+    rows = SkippedRows(task, path)
     with pytest.raises(InputError, match=r"3 steps in a row .*skipped\.jsonl"):
         trainer.run(lambda *_: None, lambda step: None, on_skip=rows.note)
     written = [json.loads(line) for line in path.read_text().splitlines()]
@@ -67,9 +69,10 @@ def test_gives_up_and_says_which_rows(tmp_path):
         np.testing.assert_array_equal(old, weight.numpy())
 
 
-def test_a_finite_step_starts_the_count_anew(tmp_path):
+def test_a_finite_step_starts_the_count_anew(tmp_path, monkeypatch):
     task = Infinite([])
-    rows = SkippedRows(task, tmp_path / "skipped.jsonl", limit=2)
+    monkeypatch.setattr(skipped_rows, "LIMIT", 2)
+    rows = SkippedRows(task, tmp_path / "skipped.jsonl")
     batch = {"example": tf.constant([1])}
     for step in (1, 5, 9):
         rows.note(step, batch, 1)
