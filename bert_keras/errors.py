@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class Interrupted(Exception):
     """A training was told to stop, here or in another worker, and can go on later."""
+
+
+class WorkerLost(Exception):
+    """Another worker of the group is gone, so this one cannot go on."""

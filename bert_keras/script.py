@@ -8,7 +8,7 @@ import sys
 import absl.logging
 from absl import app, flags
 
-from bert_keras.errors import InputError, Interrupted
+from bert_keras.errors import InputError, Interrupted, WorkerLost
 from bert_keras.quiet import stderr_to_nowhere
 
 FLAGS = flags.FLAGS
@@ -47,6 +47,10 @@ def run(main):
         except Interrupted as error:
             print(error, file=sys.stderr)
             sys.exit(128 + signal.SIGTERM)
+        except WorkerLost as error:
+            print(error, file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            os._exit(1)  # an orderly end would wait for the other workers
         except (InputError, OSError) as error:  # such as no room, or no permission to write
             if FLAGS.debug:
                 raise
