@@ -83,8 +83,8 @@ def write_whole(path, mode="w"):
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
-            error.filename = str(path)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk names no file
         raise
     _sync(path.parent)
 
