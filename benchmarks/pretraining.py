@@ -70,7 +70,7 @@ def curve(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    events = EventAccumulator(str(folder / "eval")).Reload()
+    events = EventAccumulator(str(folder / "eval"), size_guidance={"tensors": 0}).Reload()
     found = events.Tensors("eval/masked_lm_loss")
     return [[event.step, float(make_ndarray(event.tensor_proto))] for event in found]
 

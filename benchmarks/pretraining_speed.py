@@ -49,7 +49,7 @@ def run_ours(scratch, turn):
     command += [f"--prepared_dir={scratch / 'prepared'}", f"--output_dir={folder}"]
     command += [f"--num_train_steps={FLAGS.steps}", f"--train_batch_size={FLAGS.batch_size}"]
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-    events = EventAccumulator(str(folder / "train")).Reload()
+    events = EventAccumulator(str(folder / "train"), size_guidance={"tensors": 0}).Reload()
     found = events.Tensors("train/tokens_per_second")[FLAGS.steps // 2 :]
     return statistics.harmonic_mean([float(make_ndarray(event.tensor_proto)) for event in found])
 

@@ -12,6 +12,7 @@ from bert_keras.errors import InputError, Interrupted, WorkerLost
 from bert_keras.quiet import stderr_to_nowhere
 
 FLAGS = flags.FLAGS
+_TRY_AGAIN = 75  # sysexits.h's EX_TEMPFAIL
 # Beside the script, who declares flags.
 _OURS = ("bert_keras.data.corpus_flags", "bert_keras.training.flags", "bert_keras.script")
 
@@ -50,7 +51,7 @@ def run(main):
         except WorkerLost as error:
             print(error, file=sys.stderr, flush=True)
             sys.stdout.flush()
-            os._exit(1)  # an orderly end would wait for the other workers
+            os._exit(_TRY_AGAIN)  # an orderly end would wait for the other workers
         except (InputError, OSError) as error:  # such as no room, or no permission to write
             if FLAGS.debug:
                 raise

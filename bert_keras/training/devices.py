@@ -1,11 +1,20 @@
 """The devices that a run is spread over: one, those of a machine, or those of several."""
 
+import contextlib
 import json
 import os
 
 import tensorflow as tf
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, WorkerLost
+
+_OF_A_LOST_WORKER = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 
 
 def open_strategy(cpu_devices=1):
@@ -106,6 +115,20 @@ def sum_over_replicas(strategy, values):
     # Onto the replica's own device: what came from outside may be on another.
     values = tf.nest.map_structure(tf.identity, values)
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+@contextlib.contextmanager
+def in_a_group(strategy):
+    """Makes what TensorFlow raises when another worker is gone a `WorkerLost`."""
+    try:
+        yield
+    except _OF_A_LOST_WORKER:
+        if not has_workers(strategy):
+            raise
+        raise WorkerLost(
+            "Another worker is gone, so this one ends; for all workers, the same command goes on "
+            "from the last checkpoint."
+        ) from None
 
 
 def tell_workers(strategy, number):

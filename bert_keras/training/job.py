@@ -9,11 +9,11 @@ import textwrap
 import keras
 import tensorflow as tf
 
-from bert_keras.errors import InputError, Interrupted, WorkerLost
+from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import write_whole
 from bert_keras.serving.export import export
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
-from bert_keras.training.devices import has_workers, is_chief, replica_here, tell_workers
+from bert_keras.training.devices import is_chief, replica_here, tell_workers
 from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
 from bert_keras.training.interruption import Interruption
@@ -89,7 +89,6 @@ class Job:
             InputError: something cannot be used. No file has been touched then. Or loss and
                 gradients were not finite too often.
             Interrupted: the process was told to stop. Where the training stood is saved.
-            WorkerLost: another worker is gone.
         """
         if self._folder.finished:
             _log.info("%s: training has ended already.", self._folder.path)
@@ -155,21 +154,14 @@ class Job:
                     )
             except Interrupted:
                 checkpoints.save(trainer.step)
-                checkpoints.flush()
                 raise Interrupted(
                     f"Told to stop at step {trainer.step} of {trainer.total_steps}; all is saved, "
                     "and the same command goes on from there."
                 ) from None
-            except tf.errors.OpError as error:
-                if not has_workers(strategy):
-                    raise
+            finally:
                 checkpoints.flush()
-                raise WorkerLost(
-                    f"Another worker is gone ({error.message.splitlines()[0]}), so this one ends; "
-                    "for all workers, the same command goes on from the last checkpoint."
-                ) from None
-            checkpoints.flush()
         self._folder.finish()
+        tell_workers(strategy, 0)  # none leaves before the chief has ended well
 
     def _read(self, evaluates, predicts):
         """Reads what to train and to evaluate on, and checks it against what is asked for."""

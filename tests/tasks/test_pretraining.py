@@ -1,3 +1,4 @@
+import dataclasses
 import types
 
 import keras
@@ -15,7 +16,7 @@ from bert_keras.tensorboard.writer import RunWriter
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.inference import Inference
 from bert_keras.training.job import Job, Settings
-from bert_keras.training.loop import Schedule
+from bert_keras.training.loop import Schedule, Trainer
 from bert_keras.training.run_folder import RunFolder
 
 TEXT = (
@@ -63,9 +64,9 @@ class Passages:
 
 @pytest.fixture(scope="module")
 def make_task(tiny_checkpoint):
-    def make(prepared=True, from_nothing=False, **objectives):
+    def make(prepared=True, from_nothing=False, config=TINY, **objectives):
         objectives = Objectives(max_length=64, **objectives)
-        places = {"config": TINY, "vocabulary": tiny_checkpoint} if from_nothing else {}
+        places = {"config": config, "vocabulary": tiny_checkpoint} if from_nothing else {}
         task = Pretraining(lambda tokenizer, _: Passages(tokenizer), objectives, **places)
         if prepared:
             task.prepare(None if from_nothing else str(tiny_checkpoint))
@@ -294,3 +295,38 @@ def test_the_shape_of_a_new_model(tmp_path):
     assert make_config("", path).hidden_size == 12
     with pytest.raises(InputError, match="either --model_size or --bert_config_file"):
         make_config("mini", path)
+
+
+@pytest.mark.parametrize("sentences", ["nsp", "none"])
+def test_two_devices_pretrain_as_one_does(make_task, mirrored, sentences):
+    steady = dataclasses.replace(TINY, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+
+    def train(strategy, parts):
+        keras.utils.set_random_seed(6)
+        task = make_task(from_nothing=True, config=steady, sentences=sentences)
+        with strategy.scope():
+            model = task.build_model(None, "float32")
+        schedule = Schedule(
+            learning_rate=0.01,
+            epochs=2.0,
+            batch_size=7,
+            warmup_proportion=0.0,
+            evaluations_per_epoch=1.0,
+            seed=3,
+            parts=parts,
+        )
+        trainer = Trainer(model, task, task.training_set(), schedule, strategy)
+        seen = []
+        trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
+        answers = Inference(model, task.answers, 7, strategy)(task.evaluation_set(), "")
+        return seen, answers
+
+    expected, answered = train(tf.distribute.get_strategy(), 1)
+    for parts in (1, 2):
+        found, answers = train(mirrored, parts)
+        assert len(found) == len(expected) > 3
+        for scalars, same in zip(found, expected, strict=True):
+            for name in same:
+                if name.startswith("loss") or name == "gradient_norm":
+                    assert scalars[name] == pytest.approx(same[name], rel=1e-5), name
+        np.testing.assert_allclose(answers[:, :5], answered[:, :5], rtol=1e-3, atol=1e-3)
