@@ -26,11 +26,11 @@ class BertModel(keras.Model):
         See `TransformerBlock.recompute`. To be set before the first training step is traced; it
         is in no config, so no file of the model tells how it was trained.
         """
-        return any(block.recompute for block in self._blocks)
+        return any(block.recompute for block in _blocks_of(self))
 
     @recompute.setter
     def recompute(self, value):
-        for block in self._blocks:
+        for block in _blocks_of(self):
             block.recompute = value
 
     def compile_blocks(self, jit):
@@ -39,7 +39,7 @@ class BertModel(keras.Model):
         Args:
             jit: see `TransformerBlock.jit`.
         """
-        for block in self._blocks:
+        for block in _blocks_of(self):
             block.jit = jit
 
     def tell_replicas_apart(self, replica):
@@ -49,20 +49,12 @@ class BertModel(keras.Model):
             replica: a function without arguments that gives the number of the replica that calls
                 it. The masks of number 0 are those of a training on one device.
         """
-        for layer in [*self.layers, self._encoder.get_layer("embeddings").dropout]:
+        for layer in [*self.layers, _encoder_of(self).get_layer("embeddings").dropout]:
             if isinstance(layer, Dropout):
                 layer.stream = replica
-        for block in self._blocks:
+        for block in _blocks_of(self):
             for dropout in block.dropouts:
                 dropout.stream = replica
-
-    @property
-    def _encoder(self):
-        return getattr(self, "encoder", self)
-
-    @property
-    def _blocks(self):
-        return [layer for layer in self._encoder.layers if isinstance(layer, TransformerBlock)]
 
     def get_config(self):
         return {
@@ -75,3 +67,12 @@ class BertModel(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
+
+
+# No properties: Keras saves what it finds under each attribute, and would go round in circles.
+def _encoder_of(model):
+    return getattr(model, "encoder", model)
+
+
+def _blocks_of(model):
+    return [layer for layer in _encoder_of(model).layers if isinstance(layer, TransformerBlock)]
