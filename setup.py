@@ -51,6 +51,8 @@ setuptools.setup(
             "hypothesis>=6.100",
             "keras-nlp>=0.32",
             "pytest>=8.0",
+            "pytest-xdist>=3.6",
+            "PyYAML>=6.0",
             "ruff>=0.8",
             "sentencex>=1.0.32",
             "tensorflow-datasets>=4.9.10",

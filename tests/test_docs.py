@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 # In the place of Slurm's tools: lists nodes, and runs what srun is given as two tasks.
@@ -77,7 +78,6 @@ def test_the_slurm_script_starts_the_group_again(tmp_path, count, again):
 
 
 def test_the_manifest_tells_every_pod_who_it_is(tmp_path):
-    yaml = pytest.importorskip("yaml")
     (manifest,) = blocks("yaml")
     service, job = yaml.safe_load_all(manifest)
     name, pods = job["metadata"]["name"], job["spec"]["completions"]

@@ -70,7 +70,7 @@ flags.DEFINE_enum(
     "precision",
     "float32",
     ["float32", "bfloat16", "float16"],
-    "To train in: faster where the chip has it.",
+    "Faster where the chip has it.",
 )
 flags.DEFINE_bool("recompute", False, "Compute blocks twice: less memory, more time.")
 flags.DEFINE_bool("xla", False, "Compile the blocks with XLA.")
