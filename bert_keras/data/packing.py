@@ -6,6 +6,8 @@ row computes exactly what its examples would compute alone.
 
 import tensorflow as tf
 
+from bert_keras.layers.example_starts import example_starts
+
 
 def pack(token_ids, segment_ids, row_length=None, others=None):
     """Packs examples into as few rows as first-fit decreasing finds.
@@ -55,6 +57,25 @@ def pack(token_ids, segment_ids, row_length=None, others=None):
     table = tf.scatter_nd(place[:, tf.newaxis], table, [rows * row_length, count])
     table = tf.reshape(tf.transpose(table), [count, -1, row_length])  # [columns, rows, row_length]
     return dict(zip(columns, tf.unstack(table, num=count), strict=True)), order
+
+
+def unpack(values, example_ids):
+    """Takes packed rows apart again.
+
+    Args:
+        values: [rows, row_length, ...], what there is to say of each token.
+        example_ids: int32 [rows, row_length], as `pack` gave them.
+
+    Returns:
+        Ragged [examples, (tokens), ...], in the order in which the examples stand in the rows.
+    """
+    used = tf.reshape(example_ids, [-1]) > 0  # [rows * row_length]
+    starts = tf.cast(example_starts(example_ids), tf.int64)
+    example = tf.boolean_mask(tf.cumsum(starts) - 1, used)  # [tokens]
+    values = tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], 0))
+    return tf.RaggedTensor.from_value_rowids(
+        tf.boolean_mask(values, used), example, nrows=tf.reduce_sum(starts), validate=False
+    )
 
 
 def _first_fit_decreasing(lengths, row_length):

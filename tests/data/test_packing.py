@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.packing import pack
+from bert_keras.data.packing import pack, unpack
 from bert_keras.models.classifier import BertClassifier
 
 
@@ -103,3 +103,13 @@ def test_packed_examples_answer_as_they_do_alone(tiny_checkpoint):
         alone, _ = pack(token_ids[example : example + 1], segment_ids[example : example + 1])
         np.testing.assert_allclose(answer, model(alone).numpy()[0], atol=1e-5, rtol=0)
     assert np.ptp(together, axis=0).min() > 1e-2  # else the comparison would prove nothing
+
+
+def test_what_was_packed_is_taken_apart_again():
+    ids = tf.ragged.constant([[1, 2, 3], [4], [5, 6], [7, 8, 9, 10]], dtype=tf.int32)
+    inputs, order = pack(ids, tf.zeros_like(ids), 5)
+    values = tf.stack([inputs["token_ids"], -inputs["token_ids"]], axis=2)  # [rows, 5, 2]
+    apart = unpack(values, inputs["example_ids"])
+    assert apart[:, :, 0].to_list() == tf.gather(ids, order).to_list()
+    assert apart[:, :, 1].to_list() == tf.gather(-ids, order).to_list()
+    assert unpack(values[:0], inputs["example_ids"][:0]).nrows() == 0

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.text import windows
+
+
+def by_hand(lengths, room, step):
+    """As the original's run_squad.py goes through a text: [(text, first, size)]."""
+    found = []
+    for text, length in enumerate(lengths):
+        first = 0
+        while True:
+            size = min(length - first, room[text])
+            found.append((text, first, size))
+            if first + size == length:
+                break
+            first += min(step, room[text])
+    return found
+
+
+def by_hand_has_most_context(spans):
+    found = []
+    for text, first, size in spans:
+        row = []
+        for token in range(first, first + size):
+            contexts = [
+                min(token - f, f + s - 1 - token)
+                for t, f, s in spans
+                if t == text and f <= token < f + s
+            ]
+            others = [(f, s) for t, f, s in spans if t == text and f <= token < f + s]
+            row.append(others[int(np.argmax(contexts))] == (first, size))
+        found.append(row)
+    return found
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 100])
+def test_windows_and_their_context_by_hand(step):
+    lengths, room = [0, 1, 5, 6, 17, 40], [4, 4, 5, 5, 7, 9]
+    cut = tf.function(lambda: windows.cut(tf.constant(lengths), tf.constant(room), step))()
+    spans = [tuple(map(int, span)) for span in zip(*cut, strict=True)]
+    assert spans == by_hand(lengths, room, step)
+    most = windows.has_most_context(cut).to_list()
+    assert most == by_hand_has_most_context(spans)
+    assert sum(map(sum, most)) == sum(lengths)
+
+
+def test_a_windows_tokens():
+    texts = tf.ragged.constant([[1, 2, 3, 4, 5], [], [6]])
+    cut = windows.cut(tf.constant([5, 0, 1]), 3, 2)
+    assert windows.take(texts, cut).to_list() == [[1, 2, 3], [3, 4, 5], [], [6]]
+
+
+def test_no_text_at_all():
+    cut = windows.cut(tf.zeros([0], tf.int32), 3, 2)
+    assert windows.take(tf.ragged.constant([], ragged_rank=1, dtype=tf.int32), cut).nrows() == 0
+    assert windows.has_most_context(cut).nrows() == 0
