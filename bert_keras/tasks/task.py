@@ -38,14 +38,15 @@ class Evaluation:
 class Task(abc.ABC):
     """One kind of question asked of text, from its rows to its served answer.
 
-    A run begins with `prepare` (a new one) or `restore` (one whose folder exists); after either,
-    the task has its `tokenizer` and everything else that it needs to know. "Answers" below are
-    what `answers` makes of the model's outputs, one row an example, in the examples' order.
+    A run begins with `prepare` (to train) or `restore` (to answer with what there is); after
+    either, the task has its `tokenizer` and everything else that it needs to know. "Answers" below
+    are what `answers` makes of the model's outputs, one row an example, in the examples' order.
     """
 
     tokenizer = None
     predicts = True  # whether it has a `prediction_set` and `write_predictions`
     serves = True  # whether it has `signatures`
+    answers_untrained = False  # whether it can `restore` weights that no run of it has saved
 
     @property
     def fingerprint(self):
@@ -66,7 +67,11 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, folder):
-        """Takes up what a run's folder has kept of an earlier `prepare`."""
+        """Takes up what a run's folder has kept of an earlier `prepare`.
+
+        Args:
+            folder: a run's, or, for a task that `answers_untrained`, any folder of weights.
+        """
 
     @abc.abstractmethod
     def build_model(self, reference, dtype):

@@ -106,8 +106,8 @@ def open_run(of_one_call=()):
     strategy = open_strategy(FLAGS.cpu_devices)
     folder = RunFolder(FLAGS.output_dir, writes=is_chief(strategy))
     folder.lock()
-    if not folder.exists and not FLAGS.do_train:
-        raise InputError(f"--output_dir: {folder.path} holds no run; begin one with --do_train.")
+    if not (folder.exists or FLAGS.do_train or FLAGS.init_checkpoint):
+        raise _no_run(folder)
     differences = []
     for name, value in folder.flags.items():
         if name not in FLAGS:
@@ -142,6 +142,8 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
     for name, can in (("do_predict", task.predicts), ("do_export", task.serves)):
         if FLAGS[name].value and not can:
             raise InputError(f"--{name}: this script's models are not for that.")
+    if not (folder.exists or FLAGS.do_train or task.answers_untrained):
+        raise _no_run(folder)
     if FLAGS.do_train and (needs_weights or FLAGS.init_checkpoint):
         _check_weights()
     import tensorflow as tf
@@ -183,12 +185,18 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
             job.train(run_flags, compared, FLAGS.do_eval, FLAGS.do_predict)
     if not folder.writes:
         return  # what follows is the chief's
+    if not FLAGS.do_train:
+        job.take_weights(run_flags, FLAGS.do_eval, FLAGS.do_predict)
     if FLAGS.do_eval:
         job.evaluate()
     if FLAGS.do_predict:
         job.predict()
     if FLAGS.do_export:
         job.export()
+
+
+def _no_run(folder):
+    return InputError(f"--output_dir: {folder.path} holds no run; begin one with --do_train.")
 
 
 def _check_weights():

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.errors import InputError, Interrupted
-from bert_keras.files import write_whole
+from bert_keras.files import resolve, write_whole
 from bert_keras.serving.export import export
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
 from bert_keras.training.devices import is_chief, replica_here, tell_workers
@@ -73,7 +73,7 @@ class Job:
         self._folder = folder
         self._strategy = strategy or tf.distribute.get_strategy()
         self._inference = None
-        self._to_predict = None  # examples, once read
+        self._to_evaluate = self._to_predict = None  # examples, once read
         self._evaluation = None  # that of the model in the folder, once known
 
     def train(self, flags, hyperparameters, evaluates=False, predicts=False):
@@ -223,11 +223,35 @@ class Job:
         yield writer
         writer.close()
 
+    def take_weights(self, flags, evaluates=False, predicts=False):
+        """Makes ready to answer with the folder's model or, where it has none, `init_checkpoint`'s.
+
+        In a new folder this begins a run, so that later calls know what it answers with.
+
+        Args:
+            flags: what a new run is begun with, by name.
+            evaluates: whether `evaluate` will follow, so that its rows are looked for now.
+            predicts: whether `predict` will follow.
+
+        Raises:
+            InputError: there are no weights to answer with, or something cannot be used. No file
+                has been touched then.
+        """
+        self._ready()
+        if evaluates:
+            self._to_evaluate = self._task.evaluation_set()
+            _expect_rows(self._to_evaluate, "--do_eval")
+        if predicts:
+            self._to_predict = self._task.prediction_set()
+        if not self._folder.exists:
+            self._folder.begin(flags, self._task.fingerprint)
+
     def evaluate(self):
         """Prints the scores of the folder's model and writes them to `eval_results.json`."""
         if self._evaluation is None:
-            inference = self._ready()
-            dev = self._task.evaluation_set()
+            inference, dev = self._ready(), self._to_evaluate
+            if dev is None:
+                dev = self._task.evaluation_set()
             _expect_rows(dev, "--do_eval")
             self._evaluation = self._task.evaluate(inference(dev, "evaluating"))
         scores = self._evaluation.scores
@@ -243,7 +267,7 @@ class Job:
         inference = self._ready()
         examples = self._task.prediction_set() if self._to_predict is None else self._to_predict
         path = self._task.write_predictions(inference(examples, "predicting"), self._folder.path)
-        print(f"{len(examples):,} rows with their answers: {path}")
+        print(f"Predictions: {path}")
 
     def export(self):
         """Writes a new version of the SavedModel."""
@@ -257,15 +281,28 @@ class Job:
         print(f"SavedModel: {path}")
 
     def _ready(self):
-        """The folder's model, to answer with."""
+        """The model to answer with."""
         if self._inference is None:
-            path = self._folder.path
-            if not (path / "model.safetensors").is_file():
-                raise InputError(f"{path}: holds no trained model yet; train it with --do_train.")
-            self._task.restore(path)
-            model = self._task.build_model(path, "float32")
+            place = self._weights()
+            self._task.restore(place)
+            model = self._task.build_model(place, "float32")
             self._inference = Inference(model, self._task.answers, self._settings.eval_batch_size)
         return self._inference
+
+    def _weights(self):
+        """The folder of the weights to answer with: the run's own, once it has a trained model."""
+        path, reference = self._folder.path, self._settings.init_checkpoint
+        if (path / "model.safetensors").is_file():
+            return path
+        trains = (path / "checkpoints").is_dir()
+        if trains or not (reference and self._task.answers_untrained):
+            raise InputError(f"{path}: holds no trained model yet; train it with --do_train.")
+        try:
+            place = resolve(reference)
+        except InputError as error:
+            raise InputError(f"--init_checkpoint: {error}") from None
+        _log.info("Not trained here: these are the weights of %s as they are.", reference)
+        return place
 
 
 class _Float32:

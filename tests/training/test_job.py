@@ -34,7 +34,9 @@ def make_job(tiny_checkpoint, samples):
             evaluations_per_epoch=1.0,
             seed=seed,
         )
-        settings = Settings(str(tiny_checkpoint), schedule, **settings)
+        settings = Settings(
+            **{"init_checkpoint": str(tiny_checkpoint), "schedule": schedule} | settings
+        )
         return Job(task(source, 32), settings, RunFolder(path), strategy)
 
     return make
@@ -302,3 +304,40 @@ def test_nothing_to_evaluate_on(make_job, tmp_path, asked, settings, flag, monke
     with pytest.raises(InputError, match=f"--{flag}: expected rows to evaluate on"):
         make_job(path, **settings).train({}, {}, **asked)
     assert not path.exists()
+
+
+class Untrained(Classification):
+    answers_untrained = True
+
+
+def test_weights_answer_as_they_are(make_job, unbroken, tmp_path, capsys, caplog):
+    caplog.set_level(logging.INFO)
+    make_job(unbroken).evaluate()
+    expected = capsys.readouterr().out
+    path = tmp_path / "run"
+    job = make_job(path, Untrained, init_checkpoint=str(unbroken))
+    job.take_weights({"seed": 0}, evaluates=True)
+    job.evaluate()
+    assert capsys.readouterr().out == expected
+    assert f"Not trained here: these are the weights of {unbroken} as they are." in caplog.text
+    assert {path.name for path in path.iterdir()} == {".lock", "flags.json", "eval_results.json"}
+    # A later call finds a run, still without a model of its own.
+    make_job(path, Untrained, init_checkpoint=str(unbroken)).evaluate()
+    assert capsys.readouterr().out == expected
+
+
+def test_no_weights_to_answer_with(make_job, unbroken, tmp_path):
+    path = tmp_path / "run"
+    for task, reference, pattern in (
+        (Classification, str(unbroken), "holds no trained model yet; train it with --do_train"),
+        (Untrained, None, "holds no trained model yet"),
+        (Untrained, "nowhere", "--init_checkpoint: nowhere: expected a folder"),
+    ):
+        with pytest.raises(InputError, match=pattern):
+            make_job(path, task, init_checkpoint=reference).take_weights({})
+    assert not path.exists()
+    # What is being trained is not answered for by the weights that it began with.
+    (path / "checkpoints").mkdir(parents=True)
+    (path / "flags.json").write_text("{}")
+    with pytest.raises(InputError, match="holds no trained model yet"):
+        make_job(path, Untrained, init_checkpoint=str(unbroken)).evaluate()
