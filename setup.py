@@ -60,6 +60,6 @@ setuptools.setup(
             "tensorflow-serving-api>=2.21,<2.22",
             "tokenizers>=0.20",
         ],
-        "peers": ["torch>=2.6", "transformers>=5.0"],
+        "peers": ["seqeval>=1.2", "torch>=2.6", "transformers>=5.0"],
     },
 )

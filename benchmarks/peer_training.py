@@ -1,0 +1,176 @@
+"""What the yardsticks share: transformers on PyTorch, fine-tuned from the weights of a folder.
+
+The recipe is ordinary BERT fine-tuning, and as quick as plain PyTorch makes it: bfloat16 autocast,
+the fused AdamW, batches of rows of like length padded to their longest. Nothing of bert_keras.
+"""
+
+import argparse
+import importlib.util
+import pathlib
+import random
+import resource
+import sys
+import time
+
+import torch
+import transformers
+from torch.nn.utils.rnn import pad_sequence
+
+# Batches are cut from rows sorted by length within a chunk of this many batches.
+CHUNK_BATCHES = 50
+# What a target is where there is none, by PyTorch's cross entropy.
+NO_LABEL = -100
+
+
+def parser(description):
+    """The flags that every yardstick has."""
+    flags = argparse.ArgumentParser(description=description)
+    flags.add_argument(
+        "--init_checkpoint", required=True, help="a folder, or pkg://package/path in a package"
+    )
+    flags.add_argument("--seed", type=int, default=1)
+    flags.add_argument("--learning_rate", type=float, default=1e-4)
+    flags.add_argument("--num_train_epochs", type=float, default=3)
+    flags.add_argument("--train_batch_size", type=int, default=32)
+    flags.add_argument("--warmup_proportion", type=float, default=0.1)
+    flags.add_argument("--max_seq_length", type=int, default=128)
+    flags.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    flags.add_argument("--max_train_rows", type=int, help="train on the first rows only")
+    return flags
+
+
+def resolve(reference):
+    """The folder of a path, or of `pkg://package/path` inside an installed package."""
+    if not reference.startswith("pkg://"):
+        return pathlib.Path(reference)
+    package, _, path = reference.removeprefix("pkg://").partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit(f"{reference}: no package named {package} is installed.")
+    return pathlib.Path(spec.submodule_search_locations[0]) / path
+
+
+def load_tokenizer(folder):
+    """The fast tokenizer of a checkpoint's folder."""
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), pad_token="[PAD]"
+    )
+
+
+def load_model(model_class, folder, **settings):
+    """A model with the folder's encoder and a new head."""
+    return model_class.from_pretrained(
+        folder,
+        hidden_dropout_prob=0.1,
+        attention_probs_dropout_prob=0.1,
+        dtype=torch.float32,
+        # PyTorch has no fused attention with dropout on a CPU, and its fallback is the slower.
+        attn_implementation="eager",
+        **settings,
+    )
+
+
+def collate(examples, pad_id):
+    """A batch as the model takes it, padded to its longest example.
+
+    An example is a dict of lists, one entry a token, and of numbers, one for all of it.
+    """
+    padding = {"input_ids": pad_id, "labels": NO_LABEL}
+    batch = {}
+    for name, value in examples[0].items():
+        rows = [torch.tensor(example[name]) for example in examples]
+        if isinstance(value, list):
+            padded = pad_sequence(rows, batch_first=True, padding_value=padding.get(name, 0))
+            batch[name] = padded  # [batch, length]
+        else:
+            batch[name] = torch.stack(rows)  # [batch]
+    ones = [torch.ones(len(example["input_ids"]), dtype=torch.long) for example in examples]
+    return batch | {"attention_mask": pad_sequence(ones, batch_first=True)}  # [batch, length]
+
+
+def _shuffled_batches(examples, batch_size, rng):
+    """An epoch's batches: rows shuffled, grouped by length within chunks, the batches shuffled."""
+    examples = rng.sample(examples, len(examples))
+    chunk = CHUNK_BATCHES * batch_size
+    batches = []
+    for start in range(0, len(examples), chunk):
+        rows = sorted(examples[start : start + chunk], key=lambda row: len(row["input_ids"]))
+        batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def _make_optimizer(model, learning_rate):
+    """BERT's AdamW: weight decay on all but the biases and the LayerNorms."""
+    decayed, plain = [], []
+    for name, parameter in model.named_parameters():
+        kept = name.endswith("bias") or "LayerNorm" in name
+        (plain if kept else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.999), eps=1e-6, fused=True)
+
+
+def _train_epoch(model, batches, optimizer, schedule, pad_id, bf16):
+    """Trains on the batches once; returns the mean loss of a batch."""
+    model.train()
+    total = 0.0
+    for batch in batches:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = model(**collate(batch, pad_id)).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        total += loss.item()
+    return total / len(batches)
+
+
+def train(model, examples, pad_id, args):
+    """Fine-tunes as the flags say; returns what it cost."""
+    rng = random.Random(args.seed)
+    optimizer = _make_optimizer(model, args.learning_rate)
+    steps = -(-len(examples) // args.train_batch_size) * int(args.num_train_epochs)
+    schedule = transformers.get_linear_schedule_with_warmup(
+        optimizer, int(steps * args.warmup_proportion), steps
+    )
+    started = time.perf_counter()
+    for epoch in range(int(args.num_train_epochs)):
+        batches = _shuffled_batches(examples, args.train_batch_size, rng)
+        loss = _train_epoch(model, batches, optimizer, schedule, pad_id, args.bf16)
+        seconds = time.perf_counter() - started
+        print(f"epoch {epoch + 1}: loss {loss:.4f}, {seconds:.0f} s", file=sys.stderr, flush=True)
+    tokens = sum(len(row["input_ids"]) for row in examples)
+    return {
+        "train_rows": len(examples),
+        "train_tokens": tokens,
+        "steps": steps,
+        "train_seconds": round(seconds, 2),
+        # Padding is not counted: these are tokens of the text, [CLS] and [SEP] included.
+        "tokens_per_second": round(tokens * args.num_train_epochs / seconds, 1),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+@torch.inference_mode()
+def infer(model, examples, pad_id, args, bf16=False):
+    """The model's outputs, a dict of NumPy arrays an example, without what is padding."""
+    model.eval()
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i]["input_ids"]))
+    answers = [None] * len(examples)
+    for start in range(0, len(order), args.train_batch_size):
+        places = order[start : start + args.train_batch_size]
+        batch = collate([examples[i] for i in places], pad_id)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            outputs = model(**batch)
+        sizes = batch["attention_mask"].sum(1).tolist()
+        for row, (place, size) in enumerate(zip(places, sizes, strict=True)):
+            answers[place] = {
+                name: value[row, :size].float().numpy()
+                for name, value in outputs.items()
+                if name.endswith("logits")
+            }
+    return answers
