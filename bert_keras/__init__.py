@@ -8,6 +8,7 @@ import importlib
 _HOME = {
     "BertClassifier": "bert_keras.models.classifier",
     "BertConfig": "bert_keras.config",
+    "BertEmbedder": "bert_keras.models.embedder",
     "BertEncoder": "bert_keras.models.encoder",
     "BertPretrainer": "bert_keras.models.pretrainer",
     "BertTokenizer": "bert_keras.text.tokenizer",

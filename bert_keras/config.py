@@ -46,7 +46,7 @@ class BertConfig:
 
     vocab_size: int = 30522  # tokens in the vocabulary
     hidden_size: int = 768  # width of the vectors that travel through the layers
-    num_hidden_layers: int = 12  # Transformer blocks
+    num_hidden_layers: int = 12  # Transformer blocks; with 0 there are the embeddings alone
     num_attention_heads: int = 12  # of each block; they share the width evenly
     intermediate_size: int = 3072  # width inside the feed-forward part, by custom 4 * hidden_size
     hidden_act: str = "gelu"  # between the two halves of the feed-forward part; see HIDDEN_ACTS
@@ -61,8 +61,9 @@ class BertConfig:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type is int and not (type(value) is int and value > 0):
-                self._refuse(field.name, "a whole number above 0")
+            least = 0 if field.name == "num_hidden_layers" else 1
+            if field.type is int and not (type(value) is int and value >= least):
+                self._refuse(field.name, f"a whole number of at least {least}")
             if field.type is float and (
                 type(value) not in (int, float) or not 0 <= value < float("inf")
             ):

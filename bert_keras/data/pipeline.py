@@ -53,18 +53,21 @@ class TrainingSet:
     Attributes:
         examples: `EncodedExamples`.
         targets: dict of arrays [examples, ...].
+        group: how many examples, one after the other, are one to the loop and stay together: 2
+            where they are the two texts of pairs.
     """
 
     examples: EncodedExamples
     targets: dict
+    group: int = 1
 
     def __len__(self):
-        return len(self.examples)
+        return len(self.examples) // self.group
 
     def batches(self, schedule, first_step=0):
         """See `training_batches`; the schedule has `batch_size` and `seed`."""
         return training_batches(
-            self.examples, self.targets, schedule.batch_size, schedule.seed, first_step
+            self.examples, self.targets, schedule.batch_size, schedule.seed, first_step, self.group
         )
 
 
@@ -107,7 +110,7 @@ def steps_per_epoch(examples, batch_size):
     return -(-examples // batch_size)
 
 
-def training_batches(examples, targets, batch_size, seed, first_step=0):
+def training_batches(examples, targets, batch_size, seed, first_step=0, group=1):
     """Packed batches without end, shuffled anew in every epoch.
 
     The order is a function of the seed and the epoch alone, so a run goes on at any step without
@@ -116,19 +119,22 @@ def training_batches(examples, targets, batch_size, seed, first_step=0):
     Args:
         examples: `EncodedExamples`.
         targets: dict of arrays [examples, ...], what the loss needs of each example.
-        batch_size: examples in a batch; the last one of an epoch may be smaller.
+        batch_size: examples, or groups, in a batch; the last one of an epoch may be smaller.
         seed: int.
         first_step: the batch to begin with, counted from the start of training.
 
     Returns:
         A dataset of batches, as `evaluation_batches` describes them.
     """
+        group: how many examples, one after the other, stay together.
 
     def selections():
-        epoch, skip = divmod(first_step, steps_per_epoch(len(examples), batch_size))
+        groups = np.arange(len(examples)).reshape(-1, group)
+        epoch, skip = divmod(first_step, steps_per_epoch(len(groups), batch_size))
         while True:
-            order = np.random.default_rng([seed, epoch]).permutation(len(examples))
-            yield from _cut(order, batch_size)[skip:]
+            order = np.random.default_rng([seed, epoch]).permutation(len(groups))
+            for chosen in _cut(order, batch_size)[skip:]:
+                yield groups[chosen].ravel()
             epoch, skip = epoch + 1, 0
 
     return _packed(examples, targets, selections)

@@ -96,6 +96,7 @@ def read_rows(path, *, columns=None, kind="class", labelled=True):
         kind: what a label is: "class", one label; "multi", any number of labels, separated by
             commas in TSV and CSV, a list in JSON lines; "number".
         labelled: False for rows to be predicted: the label column may be missing and is not read.
+            None reads it where it is there (of tensorflow-datasets it is not read then).
 
     Returns:
         `Rows`, in the order of the file.
@@ -106,6 +107,7 @@ def read_rows(path, *, columns=None, kind="class", labelled=True):
     name = os.fspath(path)
     columns = columns or Columns()
     if name.startswith(catalogue.PREFIX):
+        labelled = bool(labelled)
         table, columns = catalogue.read_catalogue(name, columns, kind, labelled)
         return from_table(table, columns, kind, labelled)
     path = pathlib.Path(path)
@@ -113,7 +115,7 @@ def read_rows(path, *, columns=None, kind="class", labelled=True):
         if kind != "class":
             raise InputError(f"{path}: a folder of class folders gives one label a text.")
         files, texts, labels = folders.read_folder(path, labelled)
-        _check_texts(texts, files, "the file")
+        check_texts(texts, files, "the file")
         return Rows(texts, None, labels, files, [[file] for file in files], header=["file"])
     suffix = path.suffix.lower()
     if suffix in (".tsv", ".txt"):
@@ -146,14 +148,16 @@ def from_table(table, columns, kind="class", labelled=True):
         InputError: a column is missing, a text is empty, a label is not of its kind, or the first
             line looks like a header and would be read as a row.
     """
+    if labelled is None:
+        labelled = _has_column(table, str(columns.label))
     texts = _column(table, columns.text)
     pairs = _column(table, columns.pair) if columns.pair else None
     labels = _column(table, columns.label) if labelled else None
     if table.header is None and table.layout != "jsonl":
         _check_first_line(table.places[0], texts, labels)
-    _check_texts(texts, table.places, repr(columns.text))
+    check_texts(texts, table.places, repr(columns.text))
     if pairs:
-        _check_texts(pairs, table.places, repr(columns.pair))
+        check_texts(pairs, table.places, repr(columns.pair))
     if labels:
         if kind == "multi" and table.layout != "jsonl":
             labels = [[label for label in some.split(",") if label.strip()] for some in labels]
@@ -218,6 +222,15 @@ def _column(table, name):
     return [record[index] for record in table.records]
 
 
+def _has_column(table, name):
+    """Whether a table's first record has a column; that the others have it too is for later."""
+    if table.layout == "jsonl":
+        return name in table.records[0]
+    if table.header is not None:
+        return name in table.header
+    return name.isdecimal() and int(name) < len(table.records[0])
+
+
 def _index(table, name):
     file = table.places[0].rpartition(":")[0]
     first = ", ".join(map(shorten, table.header or table.records[0]))
@@ -261,7 +274,17 @@ def _check_first_line(place, texts, labels):
     )
 
 
-def _check_texts(texts, places, where):
+def check_texts(texts, places, where):
+    """Checks that texts are texts, and not empty.
+
+    Args:
+        texts: what was read, one a row.
+        places: where each stands, for the message.
+        where: what it was read from.
+
+    Raises:
+        InputError: one is none.
+    """
     for text, place in zip(texts, places, strict=True):
         if not isinstance(text, str):
             raise InputError(f"{place}: expected text in {where}, found {shorten(text)}.")

@@ -26,6 +26,7 @@ class Source:
         rows_per_class: train on so many rows of each class and, where there is no `dev_file`,
             evaluate on all others; 0 takes every row.
         seed: of the choice of rows to hold out.
+        label_needed: False reads labels only where the files have their column.
     """
 
     task_name: str = ""
@@ -39,6 +40,7 @@ class Source:
     rows_per_class: int = 0
     seed: int = 0
 
+    label_needed: bool = True
     def __post_init__(self):
         if not 0 <= self.dev_fraction < 1:
             raise InputError(f"--dev_fraction: expected 0 to 1, found {self.dev_fraction}.")
@@ -81,6 +83,8 @@ class Source:
             return self._read("dev", self.dev_file)
         return None
 
+        if not (self.task_name or self.dev_file or self.train_file):
+            return None
     def unlabelled(self):
         """Returns the `Rows` to predict."""
         if not (self.task_name or self.predict_file):
@@ -98,6 +102,8 @@ class Source:
 def _unseen(rows, train):
     """Leaves out rows whose texts are trained on, which make scores too good, and repetitions."""
     seen = set(_texts(train))
+        if labelled and not self.label_needed:
+            labelled = None
     unseen = []
     for index, texts in enumerate(_texts(rows)):
         if texts not in seen:

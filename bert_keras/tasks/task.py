@@ -38,15 +38,17 @@ class Evaluation:
 class Task(abc.ABC):
     """One kind of question asked of text, from its rows to its served answer.
 
-    A run begins with `prepare` (to train) or `restore` (to answer with what there is); after
-    either, the task has its `tokenizer` and everything else that it needs to know. "Answers" below
-    are what `answers` makes of the model's outputs, one row an example, in the examples' order.
+    A run begins with `prepare` (to train), `restore` (its folder has a trained model) or `adopt`
+    (to answer untrained); after any, the task has its `tokenizer` and everything else that it needs
+    to know. "Answers" below are what `answers` makes of the model's outputs, one row an example, in
+    the examples' order.
     """
 
     tokenizer = None
     predicts = True  # whether it has a `prediction_set` and `write_predictions`
     serves = True  # whether it has `signatures`
-    answers_untrained = False  # whether it can `restore` weights that no run of it has saved
+    compares = False  # whether its losses need all of a batch, not each part's examples alone
+    answers_untrained = False  # whether it can answer with weights that no run has trained
 
     @property
     def fingerprint(self):
@@ -67,11 +69,14 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, folder):
-        """Takes up what a run's folder has kept of an earlier `prepare`.
+        """Takes up what a run's folder has kept of an earlier `prepare`."""
 
-        Args:
-            folder: a run's, or, for a task that `answers_untrained`, any folder of weights.
+    def adopt(self, reference):
+        """Takes up a folder of weights that no run has trained, in place of `restore`.
+
+        Only a task that `answers_untrained` is asked for it.
         """
+        self.restore(reference)
 
     @abc.abstractmethod
     def build_model(self, reference, dtype):
@@ -113,6 +118,9 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def losses(self, outputs, batch):
         """Returns the losses that `weights` weighs, a dict of float32 arrays of the same shapes.
+
+        Where replicas share a batch, each asks for the losses of its rows; with `compares`, where
+        outputs are one tensor [examples, ...], it is given those of all.
 
         Args:
             outputs: the model's.

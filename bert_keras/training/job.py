@@ -168,6 +168,11 @@ class Job:
         settings, task = self._settings, self._task
         task.prepare(settings.init_checkpoint)
         training_set = task.training_set()
+        if task.compares and settings.schedule.parts > 1:
+            raise InputError(
+                "--gradient_accumulation_steps: expected 1, for the loss compares all examples of "
+                f"a step with each other, found {settings.schedule.parts}."
+            )
         dev = task.evaluation_set()
         if evaluates:
             _expect_rows(dev, "--do_eval")
@@ -283,17 +288,17 @@ class Job:
     def _ready(self):
         """The model to answer with."""
         if self._inference is None:
-            place = self._weights()
-            self._task.restore(place)
+            place = self._take_up()
             model = self._task.build_model(place, "float32")
             self._inference = Inference(model, self._task.answers, self._settings.eval_batch_size)
         return self._inference
 
-    def _weights(self):
-        """The folder of the weights to answer with: the run's own, once it has a trained model."""
+    def _take_up(self):
+        """Finds the weights to answer with: the run's own, once it has a trained model."""
         path, reference = self._folder.path, self._settings.init_checkpoint
         if (path / "model.safetensors").is_file():
             return path
+            self._task.restore(path)
         trains = (path / "checkpoints").is_dir()
         if trains or not (reference and self._task.answers_untrained):
             raise InputError(f"{path}: holds no trained model yet; train it with --do_train.")
@@ -303,6 +308,7 @@ class Job:
             raise InputError(f"--init_checkpoint: {error}") from None
         _log.info("Not trained here: these are the weights of %s as they are.", reference)
         return place
+        self._task.adopt(place)
 
 
 class _Float32:

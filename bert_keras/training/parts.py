@@ -14,11 +14,7 @@ def part_of(batch, part, parts):
     Returns:
         A batch of the rows [rows * part / parts, rows * (part + 1) / parts).
     """
-    examples_of = tf.reduce_max(batch["inputs"]["example_ids"], axis=1)  # [rows]
-    rows = tf.size(examples_of)
-    first, last = rows * part // parts, rows * (part + 1) // parts
-    skipped = tf.reduce_sum(examples_of[:first])
-    taken = tf.reduce_sum(examples_of[first:last])
+    first, last, skipped, taken = _bounds(batch, part, parts)
     by_row = {
         name: tf.nest.map_structure(lambda values: values[first:last], values)
         for name, values in batch.items()
@@ -30,3 +26,26 @@ def part_of(batch, part, parts):
         if name not in by_row
     }
     return by_row | by_example
+
+
+def in_place(outputs, batch, part, parts):
+    """Puts what a model gives for a part of a batch where it is in the whole, and zeros elsewhere.
+
+    Args:
+        outputs: [examples of the part, ...].
+        batch, part, parts: see `part_of`.
+
+    Returns:
+        [examples of the batch, ...].
+    """
+    _, _, skipped, taken = _bounds(batch, part, parts)
+    after = tf.size(batch["example"]) - skipped - taken
+    return tf.pad(outputs, [[skipped, after], *[[0, 0]] * (outputs.shape.rank - 1)])
+
+
+def _bounds(batch, part, parts):
+    """A part's first row and the one after its last; the examples before it, and in it."""
+    examples_of = tf.reduce_max(batch["inputs"]["example_ids"], axis=1)  # [rows]
+    rows = tf.size(examples_of)
+    first, last = rows * part // parts, rows * (part + 1) // parts
+    return first, last, tf.reduce_sum(examples_of[:first]), tf.reduce_sum(examples_of[first:last])

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_keras.training.devices import replica_here, run, sum_over_replicas
 from bert_keras.training.loss_scale import LossScale
-from bert_keras.training.parts import part_of
+from bert_keras.training.parts import in_place, part_of
 
 _CLIP_NORM = 1.0  # Devlin et al.'s code; no published recipe varies it
 
@@ -15,6 +15,9 @@ class TrainingStep:
     Every replica is given the whole batch and computes its rows of it. Each term's mean is over
     the whole batch, so the sum of the replicas' gradients is the batch's gradient; it is clipped
     after summing, and every replica updates its own copy of the weights with it.
+
+    A loss that `compares` examples needs those of all replicas: each takes the whole loss, on what
+    all of them answer, and its gradient by what it has answered itself.
 
     A step whose loss or gradients are not finite leaves weights and moments as they were.
 
@@ -76,7 +79,8 @@ class TrainingStep:
             totals = self._totals(batch)
             replica, replicas = replica_here(self._strategy)
             mine = part_of(batch, replica, replicas) if replicas > 1 else batch
-            found = *self._gradients(mine, totals), stop
+            whole = batch if replicas > 1 and self._task.compares else None
+            found = *self._gradients(mine, totals, whole), stop
             terms, gradients, stop = sum_over_replicas(self._strategy, found)
             return terms | self._apply(terms["loss"], gradients) | {"stop": stop}
 
@@ -108,12 +112,13 @@ class TrainingStep:
         """Sums each term's weights over a batch."""
         return {name: tf.reduce_sum(w) for name, w in self._task.weights(batch).items()}
 
-    def _gradients(self, batch, totals):
+    def _gradients(self, batch, totals, whole=None):
         """Differentiates a batch's part of the loss.
 
         Args:
             batch: a batch, or some of its rows.
             totals: the `_totals` of the whole batch.
+            whole: the batch of all replicas, where the loss needs that.
 
         Returns:
             The loss and, where it has several, its terms, by name; and a dense gradient for each
@@ -121,6 +126,8 @@ class TrainingStep:
         """
         with tf.GradientTape() as tape:
             outputs = self._model(batch["inputs"], training=True)
+            if whole is not None:
+                outputs, batch = self._of_all_replicas(outputs, whole), whole
             losses, weights = self._task.losses(outputs, batch), self._task.weights(batch)
             terms = {
                 name: tf.math.divide_no_nan(tf.reduce_sum(losses[name] * weights[name]), total)
@@ -132,7 +139,15 @@ class TrainingStep:
         # Dense first: the norm of slices counts a word that stands twice in the batch wrongly.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         named = {f"loss_of_{name}": term for name, term in terms.items()} if len(terms) > 1 else {}
-        return {"loss": loss, **named}, gradients
+        # Where each replica has the whole loss, their sum is to be the loss once.
+        share = 1 if whole is None else 1 / self._strategy.num_replicas_in_sync
+        return {name: term * share for name, term in {"loss": loss, **named}.items()}, gradients
+
+    def _of_all_replicas(self, outputs, batch):
+        """Gathers a batch's outputs; what is differentiated is this replica's part of them."""
+        mine = in_place(outputs, batch, *replica_here(self._strategy))  # [examples, ...]
+        of_all = sum_over_replicas(self._strategy, tf.stop_gradient(mine))
+        return of_all + (mine - tf.stop_gradient(mine))
 
     def _apply(self, loss, gradients):
         """Clips gradients and updates this replica's weights, if all is finite."""

@@ -1,0 +1,51 @@
+"""Texts without anything beside them."""
+
+import re
+
+from bert_keras.data.rows import Columns, check_texts, read_rows
+from bert_keras.data.tables import read_text
+from bert_keras.errors import InputError
+from bert_keras.files import write_whole
+
+# Tabs and all that some reader takes for the end of a line.
+_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
+
+def read_texts(path, column="text"):
+    """Reads texts.
+
+    Args:
+        path: a file whose name ends in .txt, with a text on each line; or whatever else `read_rows`
+            reads.
+        column: the text's column, where there are columns.
+
+    Returns:
+        A list of str, in the order of the file.
+
+    Raises:
+        InputError: a text is empty, or the file cannot be used; the message names the line.
+    """
+    path = str(path)
+    if not path.lower().endswith(".txt"):
+        return read_rows(path, columns=Columns(column), labelled=False).texts
+    texts = read_text(path).replace("\r\n", "\n").rstrip("\n").split("\n")
+    if texts == [""]:
+        raise InputError(f"{path}: expected a text on each line, found an empty file.")
+    check_texts(texts, [f"{path}:{number}" for number in range(1, len(texts) + 1)], "the line")
+    return texts
+
+
+def on_one_line(text):
+    """A text without the characters that end a line or a column, runs of which become a space."""
+    return _BREAKS.sub(" ", text).strip()
+
+
+def write_texts(path, texts):
+    """Writes a text a line, see `on_one_line`.
+
+    Args:
+        path: the file; it appears whole or not at all.
+        texts: list of str.
+    """
+    with write_whole(path) as file:
+        file.writelines(f"{on_one_line(text)}\n" for text in texts)
