@@ -11,6 +11,8 @@ _HOME = {
     "BertEmbedder": "bert_keras.models.embedder",
     "BertEncoder": "bert_keras.models.encoder",
     "BertPretrainer": "bert_keras.models.pretrainer",
+    "BertQuestionAnswering": "bert_keras.models.question_answering",
+    "BertTokenClassifier": "bert_keras.models.token_classifier",
     "BertTokenizer": "bert_keras.text.tokenizer",
     "InputError": "bert_keras.errors",
 }

@@ -46,6 +46,7 @@ class GoogleCheckpoint:
     """
 
     layout = "google"
+    not_held = ()
 
     def __init__(self, folder):
         import tensorflow as tf

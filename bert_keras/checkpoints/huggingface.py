@@ -8,7 +8,7 @@ import safetensors
 import safetensors.numpy
 
 from bert_keras.checkpoints.contents import of
-from bert_keras.config import BertConfig
+from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
 
@@ -17,11 +17,14 @@ WEIGHTS = "model.safetensors"
 _FLOATS = ("F32", "F16", "BF16")
 # transformers' class for a model with these heads; for any other it is the encoder's, which leaves
 # heads that it does not know unread, and says so.
+_OF_TOKENS = "BertForTokenClassification"
 _ARCHITECTURES = {
     ("classifier",): "BertForSequenceClassification",
+    ("token_classifier",): _OF_TOKENS,
     ("masked_lm", "next_sentence"): "BertForPreTraining",
     ("masked_lm",): "BertForMaskedLM",
     ("next_sentence",): "BertForNextSentencePrediction",
+    ("qa_outputs",): "BertForQuestionAnswering",
 }
 
 
@@ -37,12 +40,17 @@ class HuggingFaceCheckpoint:
         place: the tensors' file, for messages.
         config: the `BertConfig`.
         shapes: a shape by tensor name.
+        not_held: heads that it has not, although a tensor of that name is there: transformers
+            gives the classifiers of texts and of tokens the same names, and `architectures` in
+            config.json says whose they are.
     """
 
     layout = "huggingface"
 
     def __init__(self, folder):
         self.config = BertConfig.from_file(folder / CONFIG)
+        of_tokens = read_json(folder / CONFIG).get("architectures") == [_OF_TOKENS]
+        self.not_held = ("classifier",) if of_tokens else ("token_classifier",)
         self.place = folder / WEIGHTS
         if not self.place.is_file():
             raise InputError(_why_no_weights(folder))
@@ -93,9 +101,11 @@ def write_huggingface(model, folder, labels=None, extra=None):
 
     Args:
         model: a `BertEncoder` (for BertModel), a `BertClassifier` (for
-            BertForSequenceClassification), a `BertPretrainer` (for BertForPreTraining, or
-            BertForMaskedLM without the sentence head), or a `Contents`. The output embedding of a
-            pretrainer is tied to the word embedding, so it is not written a second time.
+            BertForSequenceClassification), a `BertTokenClassifier` (for
+            BertForTokenClassification), a `BertPretrainer` (for BertForPreTraining, or
+            BertForMaskedLM without the sentence head), a `BertQuestionAnswering` (for
+            BertForQuestionAnswering), or a `Contents`. The output embedding of a pretrainer is
+            tied to the word embedding, so it is not written a second time.
         folder: where config.json and model.safetensors go, made if it is not there. Each file
             appears whole or not at all.
         labels: the classes' names in order, for `id2label` and `label2id`.

@@ -24,6 +24,7 @@ _OTHER_HEAD = (
     "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of 1e-5, "
     "and ours both as the rest of the model: logits will differ by some thousandths."
 )
+_NOT_THERE = ("mean_classifier", "token_classifier", "next_sentence")
 _BACKBONES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 
 _NAMES = {
@@ -57,6 +58,7 @@ class KerasHubCheckpoint:
     """
 
     layout = "keras_hub"
+    not_held = ()
 
     def __init__(self, folder):
         import h5py
@@ -243,7 +245,7 @@ def _warn(contents):
         )
     if "masked_lm" in contents.heads:
         logger.warning(_OTHER_HEAD)
-    left_out = [head for head in contents.heads if head in ("mean_classifier", "next_sentence")]
+    left_out = [head for head in contents.heads if head in _NOT_THERE]
     if {"classifier", "masked_lm"} <= set(contents.heads):
         left_out.append("masked_lm")
     if left_out:

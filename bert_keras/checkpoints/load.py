@@ -157,9 +157,9 @@ def check_shapes(checkpoint, config, heads=None):
     """
     found = {}
     for weight in mapping.weights(config, heads):
-        called = weight.names_in(checkpoint.layout)
-        name = next((name for name in called if name in checkpoint.shapes), None)
+        name = next(iter(_names_there(checkpoint, weight)), None)
         if name is None and weight.part not in mapping.OPTIONAL:
+            called = weight.names_in(checkpoint.layout)
             raise InputError(f"{checkpoint.place}: expected a tensor {called[0]}, found none.")
         if name is not None:
             expected = weight.shape_in(checkpoint.layout)
@@ -182,14 +182,14 @@ def classifier_size(checkpoint, head):
 
     Args:
         checkpoint: an open checkpoint.
-        head: its name, "classifier" or "mean_classifier".
+        head: its name, "classifier", "mean_classifier" or "token_classifier".
 
     Returns:
         The number, or None where it holds no such classifier.
     """
     _, bias = mapping.head_weights(checkpoint.config, {head: {"num_classes": 0}})
-    for name in bias.names_in(checkpoint.layout):
-        shape = checkpoint.shapes.get(name, ())
+    for name in _names_there(checkpoint, bias):
+        shape = checkpoint.shapes[name]
         if len(shape) == 1 and shape[0] > 0:
             return shape[0]
     return None
@@ -212,10 +212,16 @@ def heads_in(checkpoint):
                 heads[head] = {"num_classes": size}
         else:
             weights = mapping.head_weights(checkpoint.config, {head: {}})
-            called = [name for weight in weights for name in weight.names_in(checkpoint.layout)]
-            if any(name in checkpoint.shapes for name in called):
+            if any(_names_there(checkpoint, weight) for weight in weights):
                 heads[head] = {}
     return heads
+
+
+def _names_there(checkpoint, weight):
+    """The names by which a checkpoint holds a weight, most often one or none."""
+    if weight.part in checkpoint.not_held:
+        return []
+    return [name for name in weight.names_in(checkpoint.layout) if name in checkpoint.shapes]
 
 
 def contents_of(checkpoint):

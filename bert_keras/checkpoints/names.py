@@ -152,6 +152,10 @@ _CLASSIFIER = _dense(
 _MEAN_CLASSIFIER = _dense(
     "mean_classifier", "mean_classifier", "mean_classifier/", None, "hidden_size", "num_classes"
 )
+# Hugging Face calls it as it does the classifier of texts; `architectures` tells them apart.
+_TOKEN_CLASSIFIER = _dense(
+    "token_classifier", "classifier", "token_classifier/", None, "hidden_size", "num_classes"
+)
 _MASKED_LM = (
     *_dense(
         "masked_lm/dense",
@@ -186,14 +190,20 @@ _NEXT_SENTENCE = _dense(
     _TURNED_IN_BOTH,
 )
 
+_QUESTION_ANSWERING = _dense(
+    "qa_outputs", "qa_outputs", "cls/squad/", None, "hidden_size", "two", _TURNED_IN_BOTH
+)
+
 # What a model may have beside the encoder: the name of the layer, and its variables. A classifier
 # on the mean of the tokens has a name that no other library knows, so that none takes it for one
 # on the pooler's output.
 HEADS = {
     "classifier": _CLASSIFIER,
     "mean_classifier": _MEAN_CLASSIFIER,
+    "token_classifier": _TOKEN_CLASSIFIER,
     "masked_lm": _MASKED_LM,
     "next_sentence": _NEXT_SENTENCE,
+    "qa_outputs": _QUESTION_ANSWERING,
 }
 
 # Hugging Face's names for what some of its files hold twice, and ours for it.

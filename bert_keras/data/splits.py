@@ -1,9 +1,12 @@
 """Divides rows in two: a held-out share, or a few rows of each label."""
 
+import logging
 import math
 import random
 
 from bert_keras.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 
 def hold_out(rows, fraction, seed):
@@ -68,6 +71,30 @@ def take_per_class(rows, n, seed):
     return _divide(rows, chosen)
 
 
+def unseen(rows, train):
+    """Leaves out rows whose texts are trained on, which make scores too good, and repetitions.
+
+    Args:
+        rows: those to evaluate on.
+        train: those to train on.
+
+    Returns:
+        The others of `rows`, in order.
+    """
+    seen = set(_texts(train))
+    kept = []
+    for index, texts in enumerate(_texts(rows)):
+        if texts not in seen:
+            kept.append(index)
+            seen.add(texts)
+    if len(kept) < len(rows):
+        _log.info(
+            "%d rows are not evaluated on: their texts are among the training rows, or come twice.",
+            len(rows) - len(kept),
+        )
+    return rows.select(kept)
+
+
 def _shuffled_groups(rows, seed):
     """The rows' indices in random order, class by class, classes by name."""
     groups = {}
@@ -82,3 +109,7 @@ def _shuffled_groups(rows, seed):
 def _divide(rows, chosen):
     others = (index for index in range(len(rows)) if index not in chosen)
     return rows.select(sorted(chosen)), rows.select(others)
+
+
+def _texts(rows):
+    return zip(rows.texts, rows.pairs or rows.texts, strict=True)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_keras.serving.warmup import write_warmup
 
 
-def export(functions, variables, tokenizer, folder):
+def export(functions, variables, tokenizer, folder, others=None):
     """Writes a SavedModel into the next free numbered folder.
 
     With the extra `serving` installed, requests to warm up TensorFlow Serving come with it.
@@ -23,6 +23,9 @@ def export(functions, variables, tokenizer, folder):
         variables: the `tf.Variable`s that they read.
         tokenizer: what else they read; a `tf.Module`.
         folder: where versions are kept; the first is `folder/1`.
+        others: further `tf.function`s by name, each with one input signature. They are attributes
+            of the object that `tf.saved_model.load` returns, and may give what no signature can,
+            such as ragged tensors.
 
     Returns:
         The new version's path. It appears whole or not at all, and replaces none.
@@ -33,6 +36,8 @@ def export(functions, variables, tokenizer, folder):
     module.model_variables = variables
     module.tokenizer = tokenizer
     module.functions = functions
+    for name, function in (others or {}).items():
+        setattr(module, name, function)
     aside = tempfile.mkdtemp(dir=folder, prefix=".writing-")
     try:
         tf.saved_model.save(module, aside, signatures=functions)

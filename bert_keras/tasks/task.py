@@ -171,3 +171,10 @@ class Task(abc.ABC):
     def signatures(self, model):
         """Returns the functions to serve by name, each a `tf.function` with one signature."""
         raise NotImplementedError
+
+    def functions(self, model):
+        """Returns what a Python program finds beside the signatures: further ones, by name.
+
+        These may give what signatures cannot, such as ragged tensors.
+        """
+        return {}

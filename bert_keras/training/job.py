@@ -282,6 +282,7 @@ class Job:
             [variable.value for variable in model.weights],
             self._task.tokenizer,
             self._folder.path / "export",
+            self._task.functions(model),
         )
         print(f"SavedModel: {path}")
 
@@ -297,8 +298,8 @@ class Job:
         """Finds the weights to answer with: the run's own, once it has a trained model."""
         path, reference = self._folder.path, self._settings.init_checkpoint
         if (path / "model.safetensors").is_file():
-            return path
             self._task.restore(path)
+            return path
         trains = (path / "checkpoints").is_dir()
         if trains or not (reference and self._task.answers_untrained):
             raise InputError(f"{path}: holds no trained model yet; train it with --do_train.")
@@ -307,8 +308,8 @@ class Job:
         except InputError as error:
             raise InputError(f"--init_checkpoint: {error}") from None
         _log.info("Not trained here: these are the weights of %s as they are.", reference)
-        return place
         self._task.adopt(place)
+        return place
 
 
 class _Float32:
