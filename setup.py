@@ -21,6 +21,7 @@ setuptools.setup(
         "convert_checkpoint",
         "run_classifier",
         "run_pretraining",
+        "run_qa",
         "run_vocabulary",
         "run_workers",
     ],

@@ -48,7 +48,7 @@ class EncodedExamples:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSet:
-    """Examples with what the loss needs of each.
+    """Examples with what the loss, or the task's `answers`, needs of each.
 
     Attributes:
         examples: `EncodedExamples`.
@@ -69,6 +69,10 @@ class TrainingSet:
         return training_batches(
             self.examples, self.targets, schedule.batch_size, schedule.seed, first_step, self.group
         )
+
+    def evaluation_batches(self, batch_size):
+        """See `evaluation_batches`."""
+        return evaluation_batches(self.examples, batch_size, self.targets)
 
 
 def encode(tokenizer, texts, pairs, max_length):
@@ -122,11 +126,11 @@ def training_batches(examples, targets, batch_size, seed, first_step=0, group=1)
         batch_size: examples, or groups, in a batch; the last one of an epoch may be smaller.
         seed: int.
         first_step: the batch to begin with, counted from the start of training.
+        group: how many examples, one after the other, stay together.
 
     Returns:
         A dataset of batches, as `evaluation_batches` describes them.
     """
-        group: how many examples, one after the other, stay together.
 
     def selections():
         groups = np.arange(len(examples)).reshape(-1, group)
@@ -140,19 +144,20 @@ def training_batches(examples, targets, batch_size, seed, first_step=0, group=1)
     return _packed(examples, targets, selections)
 
 
-def evaluation_batches(examples, batch_size):
+def evaluation_batches(examples, batch_size, targets=None):
     """Packed batches of every example once, in order, the last batch included.
 
     Args:
         examples: `EncodedExamples`.
         batch_size: examples in a batch.
+        targets: dict of arrays [examples, ...], what else there is to say of each example.
 
     Returns:
         A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length];
         `example` int32 [examples], which example each of the model's answers belongs to; and the
         targets by name, [examples, ...] in the order of the answers.
     """
-    return _packed(examples, {}, lambda: _cut(np.arange(len(examples)), batch_size))
+    return _packed(examples, targets or {}, lambda: _cut(np.arange(len(examples)), batch_size))
 
 
 def _cut(order, batch_size):

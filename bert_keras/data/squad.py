@@ -1,0 +1,225 @@
+"""Questions about texts, as the files of SQuAD 1.1 and 2.0 hold them."""
+
+import collections
+import dataclasses
+import json
+import logging
+import random
+
+from bert_keras.data.tables import read_text, shorten
+from bert_keras.errors import InputError
+
+_log = logging.getLogger(__name__)
+_NAMED = 3  # misplaced answers that a message names
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """An answer: a text, and the code point of the context at which it is said to begin."""
+
+    text: str
+    start: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Questions:
+    """Questions with their contexts, one entry a question in every list but `contexts`.
+
+    Attributes:
+        file: where they were read, for messages.
+        ids: strings, all different.
+        texts: the questions.
+        contexts: the texts that are asked about, each once.
+        context_of: which of `contexts` a question is about.
+        answers: lists of `Answer`, empty where the context holds none; None for questions to
+            predict.
+    """
+
+    file: str
+    ids: list
+    texts: list
+    contexts: list
+    context_of: list
+    answers: list | None
+
+    def __len__(self):
+        return len(self.ids)
+
+    def place(self, index):
+        """Names a question, for messages."""
+        return f"{self.file}: question {shorten(self.ids[index])}"
+
+    def select(self, indices):
+        """Returns the questions at `indices`, in that order, with their own contexts alone."""
+        indices = list(indices)
+        number = {}
+        context_of = [number.setdefault(self.context_of[i], len(number)) for i in indices]
+        return dataclasses.replace(
+            self,
+            ids=[self.ids[i] for i in indices],
+            texts=[self.texts[i] for i in indices],
+            contexts=[self.contexts[context] for context in number],
+            context_of=context_of,
+            answers=self.answers and [self.answers[i] for i in indices],
+        )
+
+
+def read_questions(path, labelled=True):
+    """Reads a file in SQuAD's layout: `data`, of articles, of paragraphs, of questions.
+
+    Args:
+        path: the file.
+        labelled: False for questions to be predicted: their answers may be missing and are not
+            read.
+
+    Returns:
+        `Questions`. Of a labelled question without answers, or with `is_impossible`, the context
+        is taken to hold no answer.
+
+    Raises:
+        InputError: the file cannot be used; the message names it and the question.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+        if "\\u" in text:  # an escape can name half a surrogate pair, which is no text
+            json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected JSON: {error}.") from None
+    questions = Questions(str(path), [], [], [], [], [] if labelled else None)
+    contexts, ids = {}, set()
+    for i, article in enumerate(_list(content, "data", f"{path}")):
+        for j, paragraph in enumerate(_list(article, "paragraphs", f"{path}: data[{i}]")):
+            place = f"{path}: data[{i}].paragraphs[{j}]"
+            asked = _list(paragraph, "qas", place)
+            context = _text(paragraph, "context", place)
+            for k, qa in enumerate(asked):
+                name = _text(qa, "id", f"{place}.qas[{k}]")
+                place_of_question = f"{path}: question {shorten(name)}"
+                if name in ids:
+                    raise InputError(f"{place_of_question}: expected an id of its own, found two.")
+                ids.add(name)
+                questions.ids.append(name)
+                questions.texts.append(_text(qa, "question", place_of_question))
+                questions.context_of.append(contexts.setdefault(context, len(contexts)))
+                if labelled:
+                    questions.answers.append(_answers(qa, context, place_of_question))
+    questions.contexts.extend(contexts)
+    if not questions:
+        raise InputError(f"{path}: expected questions, found none.")
+    return questions
+
+
+def drop_misplaced(questions):
+    """Leaves out answers that are not where they are said to be, which would teach nonsense.
+
+    Args:
+        questions: labelled `Questions`.
+
+    Returns:
+        `Questions` without such answers, and without the questions that had no other.
+    """
+    answers, kept, misplaced = [], [], []
+    for index, every in enumerate(questions.answers):
+        context = questions.contexts[questions.context_of[index]]
+        there = [a for a in every if context.startswith(a.text, a.start)]
+        misplaced += [(index, a) for a in every if a not in there]
+        answers.append(there)
+        if there or not every:
+            kept.append(index)
+    if not misplaced:
+        return questions
+    named = ", ".join(
+        f"{shorten(questions.ids[index])} ({shorten(answer.text)} at {answer.start})"
+        for index, answer in misplaced[:_NAMED]
+    )
+    more = f" and {len(misplaced) - _NAMED} more" if misplaced[_NAMED:] else ""
+    _log.info(
+        "%s: %s answers are not in their contexts where they are said to be and are left out, "
+        "and with them %s questions that have no other: %s%s.",
+        questions.file,
+        f"{len(misplaced):,}",
+        f"{len(questions) - len(kept):,}",
+        named,
+        more,
+    )
+    if not kept:
+        raise InputError(f"{questions.file}: expected answers in their contexts, found none.")
+    return dataclasses.replace(questions, answers=answers).select(kept)
+
+
+def hold_out(questions, fraction, seed):
+    """Sets whole contexts aside to evaluate on, so that no context is on both sides.
+
+    Args:
+        questions: `Questions`.
+        fraction: the share of the contexts to hold out, between 0 and 1.
+        seed: an integer; the same seed divides the same questions in the same way.
+
+    Returns:
+        (the `Questions` to train on, those held out), both in their order.
+
+    Raises:
+        InputError: one side would be empty.
+    """
+    count = len(questions.contexts)
+    aside = round(count * fraction)
+    if not 0 < aside < count:
+        raise InputError(
+            f"--dev_fraction: {fraction} of the {count} contexts of {questions.file} leaves none "
+            f"to {'evaluate' if aside == 0 else 'train'} on."
+        )
+    held_out = set(random.Random(seed).sample(range(count), aside))
+    sides = collections.defaultdict(list)
+    for index, context in enumerate(questions.context_of):
+        sides[context in held_out].append(index)
+    return questions.select(sides[False]), questions.select(sides[True])
+
+
+def _answers(qa, context, place):
+    impossible = qa.get("is_impossible", False)
+    if not isinstance(impossible, bool):
+        raise InputError(
+            f"{place}: expected true or false as 'is_impossible', found {shorten(impossible)}."
+        )
+    found = []
+    for answer in _list(qa, "answers", place):
+        text = _text(answer, "text", f"{place}: an answer")
+        start = answer.get("answer_start")
+        if isinstance(start, bool) or not isinstance(start, int):
+            what = shorten(start) if "answer_start" in answer else "nothing"
+            raise InputError(f"{place}: expected a number as 'answer_start', found {what}.")
+        if not 0 <= start < len(context):
+            raise InputError(
+                f"{place}: expected an 'answer_start' within the context, 0 to "
+                f"{len(context) - 1}, found {start}."
+            )
+        found.append(Answer(text, start))
+    if impossible and found:
+        raise InputError(f"{place}: 'is_impossible' is true and there are answers.")
+    return found
+
+
+def _list(record, name, place):
+    value = _get(record, name, place)
+    if not isinstance(value, list):
+        raise InputError(f"{place}: expected a list as {name!r}, found {shorten(value)}.")
+    return value
+
+
+def _text(record, name, place):
+    value = _get(record, name, place)
+    if not isinstance(value, str):
+        raise InputError(f"{place}: expected text as {name!r}, found {shorten(value)}.")
+    if not value or value.isspace():
+        raise InputError(f"{place}: expected text as {name!r}, found nothing.")
+    return value
+
+
+def _get(record, name, place):
+    if not isinstance(record, dict):
+        raise InputError(f"{place}: expected a JSON object, found {shorten(record)}.")
+    if name not in record:
+        keys = ", ".join(map(shorten, record)) or "nothing"
+        raise InputError(f"{place}: expected {name!r}, found {keys}.")
+    return record[name]
