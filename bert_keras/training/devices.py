@@ -7,6 +7,7 @@ import os
 import tensorflow as tf
 
 from bert_keras.errors import InputError, WorkerLost
+from bert_keras.training.joining import wait_for_workers
 
 _OF_A_LOST_WORKER = (
     tf.errors.UnavailableError,
@@ -31,6 +32,7 @@ def open_strategy(cpu_devices=1):
 
     Raises:
         InputError: `TF_CONFIG` is not what TensorFlow wants.
+        WorkerLost: other workers have not come.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if cpu_devices > 1 and not gpus:
@@ -38,7 +40,7 @@ def open_strategy(cpu_devices=1):
         parts = [tf.config.LogicalDeviceConfiguration()] * cpu_devices
         tf.config.set_logical_device_configuration(processor, parts)
     if "TF_CONFIG" in os.environ:
-        _check_tf_config(os.environ["TF_CONFIG"])
+        wait_for_workers(*_group_in(os.environ["TF_CONFIG"]))
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(gpus) > 1:
         return tf.distribute.MirroredStrategy()
@@ -47,20 +49,23 @@ def open_strategy(cpu_devices=1):
     return tf.distribute.get_strategy()
 
 
-def _check_tf_config(text):
+def _group_in(text):
+    """The addresses of all workers, and which of them this one is."""
     try:
         config = json.loads(text)
         task, workers = config["task"], config["cluster"]["worker"]
         index = int(task["index"])
         fits = list(config["cluster"]) == ["worker"] and task["type"] == "worker"
         fits = fits and 0 <= index < len(workers)
-    except (ValueError, KeyError, TypeError):
+        fits = fits and all(worker.rpartition(":")[2].isdecimal() for worker in workers)
+    except (ValueError, KeyError, TypeError, AttributeError):
         fits = False
     if not fits:
         raise InputError(
             'TF_CONFIG: expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
             f'"worker", "index": 0}}}}, the index one of the workers\', found {text}.'
         )
+    return workers, index
 
 
 def is_chief(strategy):
