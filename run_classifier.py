@@ -19,6 +19,7 @@ flags.DEFINE_string("predict_file", "", "Rows to predict, in any of those forms.
 flags.DEFINE_string("text_column", "", "Name of the text's column; a number if there is no header.")
 flags.DEFINE_string("pair_column", "", "The second text's column, where there are two.")
 flags.DEFINE_string("label_column", "", "The label's column.")
+flags.DEFINE_list("entity_columns", [], "Two entities in the text, head,tail: their relation.")
 flags.DEFINE_enum(
     "label_kind", "class", ["class", "multi", "number"], "One label, several, a number."
 )
@@ -37,6 +38,7 @@ def main():
     folder, run_flags, strategy = common.open_run()
     from bert_keras.data.source import Columns, Source
     from bert_keras.tasks.classification import Classification
+    from bert_keras.tasks.relation_extraction import RelationExtraction
 
     names = {"text": FLAGS.text_column, "pair": FLAGS.pair_column, "label": FLAGS.label_column}
     names = {name: column for name, column in names.items() if column}
@@ -47,12 +49,14 @@ def main():
         dev_file=FLAGS.dev_file,
         predict_file=FLAGS.predict_file,
         columns=Columns(**names) if names else None,
+        entities=tuple(FLAGS.entity_columns),
         kind=FLAGS.label_kind,
         dev_fraction=FLAGS.dev_fraction,
         rows_per_class=FLAGS.train_rows_per_class,
         seed=FLAGS.seed,
     )
-    task = Classification(source, FLAGS.max_seq_length, FLAGS.class_weights, FLAGS.pooling)
+    kind_of_task = RelationExtraction if FLAGS.entity_columns else Classification
+    task = kind_of_task(source, FLAGS.max_seq_length, FLAGS.class_weights, FLAGS.pooling)
     common.run_job(task, folder, run_flags, strategy)
 
 

@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports Te
 
 import pathlib
 import re
+import shutil
 import string
 
 import keras
@@ -52,6 +53,17 @@ def tiny_checkpoint(tmp_path_factory):
     keras.utils.set_random_seed(1)
     write_huggingface(BertEncoder(config), folder)
     BertTokenizer(vocabulary, max_length=64).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def marking_checkpoint(tiny_checkpoint, tmp_path_factory):
+    """The same encoder, but that its last words are the punctuation that marks entities."""
+    folder = tmp_path_factory.mktemp("marking") / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    path = folder / "vocab.txt"
+    tokens = path.read_text(encoding="utf-8").split()
+    path.write_text("\n".join([*tokens[:-4], *"@#*^"]) + "\n", encoding="utf-8")
     return folder
 
 

@@ -1,15 +1,13 @@
 """Where a classifier's rows come from: GLUE's folders, or files of the user's own."""
 
 import dataclasses
-import logging
 
 from bert_keras.data import glue
+from bert_keras.data.relations import mark_entities
 from bert_keras.data.rows import Columns, read_rows
-from bert_keras.data.splits import hold_out, take_per_class
+from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
-
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +19,8 @@ class Source:
         data_dir: the folder of GLUE's tasks, or of that task.
         train_file, dev_file, predict_file: whatever `read_rows` reads; "" where there is none.
         columns: `Columns` of those files; None for the usual names.
+        entities: the columns of two entities to be marked in the texts, see `mark_entities`; empty
+            for texts as they are.
         kind: what a label is: "class", "multi" or "number".
         dev_fraction: the share of the training rows to evaluate on, where there is no `dev_file`.
         rows_per_class: train on so many rows of each class and, where there is no `dev_file`,
@@ -35,15 +35,23 @@ class Source:
     dev_file: str = ""
     predict_file: str = ""
     columns: Columns | None = None
+    entities: tuple = ()
     kind: str = "class"
     dev_fraction: float = 0.1
     rows_per_class: int = 0
     seed: int = 0
-
     label_needed: bool = True
+
     def __post_init__(self):
         if not 0 <= self.dev_fraction < 1:
             raise InputError(f"--dev_fraction: expected 0 to 1, found {self.dev_fraction}.")
+        if self.entities and len(self.entities) != 2:
+            raise InputError(
+                "--entity_columns: expected two names, such as head,tail, found "
+                f"{','.join(self.entities)!r}."
+            )
+        if self.entities and (self.task_name or (self.columns and self.columns.pair)):
+            raise InputError("--entity_columns: expected own rows of one text each, not of two.")
         if self.task_name and not self.data_dir:
             raise InputError("--task_name needs --data_dir, the folder of GLUE's tasks.")
         if self.task_name:
@@ -64,17 +72,19 @@ class Source:
         dev = self._own_dev()
         if self.rows_per_class:
             train, others = take_per_class(train, self.rows_per_class, self.seed)
-            dev = dev or _unseen(others, train)
+            dev = dev or unseen(others, train)
         elif dev is None and self.dev_fraction:
             try:
                 train, others = hold_out(train, self.dev_fraction, self.seed)
             except InputError as error:
                 raise InputError(f"--dev_fraction: {error}") from None
-            dev = _unseen(others, train)
+            dev = unseen(others, train)
         return train, dev
 
     def dev(self):
         """Returns the `Rows` to evaluate on, or None; the same ones as `train_and_dev`."""
+        if not (self.task_name or self.dev_file or self.train_file):
+            return None
         return self._own_dev() or self.train_and_dev()[1]
 
     def _own_dev(self):
@@ -83,8 +93,6 @@ class Source:
             return self._read("dev", self.dev_file)
         return None
 
-        if not (self.task_name or self.dev_file or self.train_file):
-            return None
     def unlabelled(self):
         """Returns the `Rows` to predict."""
         if not (self.task_name or self.predict_file):
@@ -94,28 +102,9 @@ class Source:
     def _read(self, split, file, labelled=True):
         if file.startswith(PACKAGE_PREFIX):
             file = resolve(file)
-        if file:
-            return read_rows(file, columns=self.columns, kind=self.kind, labelled=labelled)
-        return glue.read_glue(self.task_name, self.data_dir, split)
-
-
-def _unseen(rows, train):
-    """Leaves out rows whose texts are trained on, which make scores too good, and repetitions."""
-    seen = set(_texts(train))
         if labelled and not self.label_needed:
             labelled = None
-    unseen = []
-    for index, texts in enumerate(_texts(rows)):
-        if texts not in seen:
-            unseen.append(index)
-            seen.add(texts)
-    if len(unseen) < len(rows):
-        _log.info(
-            "%d rows are not evaluated on: their texts are among the training rows, or come twice.",
-            len(rows) - len(unseen),
-        )
-    return rows.select(unseen)
-
-
-def _texts(rows):
-    return zip(rows.texts, rows.pairs or rows.texts, strict=True)
+        if file:
+            rows = read_rows(file, columns=self.columns, kind=self.kind, labelled=labelled)
+            return mark_entities(rows, self.entities) if self.entities else rows
+        return glue.read_glue(self.task_name, self.data_dir, split)

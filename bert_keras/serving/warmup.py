@@ -13,7 +13,7 @@ def write_warmup(functions, version):
 
     Args:
         functions: the `tf.function`s that were exported, by signature name; their inputs are
-            strings [batch] or int32 [batch, length].
+            strings [batch] or int32 [batch] or [batch, length].
         version: the SavedModel's folder; the requests go into its `assets.extra`.
 
     Returns:
@@ -42,4 +42,4 @@ def write_warmup(functions, version):
 def _sample(spec, batch):
     if spec.dtype == tf.string:
         return tf.fill([batch], _TEXT)
-    return tf.ones([batch, _LENGTH], spec.dtype)
+    return tf.ones([batch, _LENGTH][: spec.shape.rank], spec.dtype)

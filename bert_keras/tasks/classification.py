@@ -54,6 +54,13 @@ class Classification(Task):
         self._takes_pairs = False
         self._train = self._dev = self._predict = None
 
+    @property
+    def tokenizer_class(self):
+        """What reads the texts, a `BertTokenizer`."""
+        from bert_keras.text.tokenizer import BertTokenizer
+
+        return BertTokenizer
+
     def prepare(self, reference):
         self._take_tokenizer(reference)
         self._train, self._dev = self._source.train_and_dev()
@@ -92,7 +99,7 @@ class Classification(Task):
             model,
             folder,
             labels=self.labels or ["score"],
-            extra={"problem_type": _PROBLEM_TYPES[self.kind], "takes_pairs": self._takes_pairs},
+            extra=self._particulars(),
         )
         self.tokenizer.save(folder)
 
@@ -240,12 +247,14 @@ class Classification(Task):
         answer = self._answer(tf.constant(outputs))
         return {name: tensor.numpy() for name, tensor in answer.items()}
 
-    def _take_tokenizer(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
+    def _particulars(self):
+        """What else the run's config says of the task, for `restore`."""
+        return {"problem_type": _PROBLEM_TYPES[self.kind], "takes_pairs": self._takes_pairs}
 
+    def _take_tokenizer(self, reference):
         with open_checkpoint(reference) as checkpoint:
             config = checkpoint.config
-        self.tokenizer = BertTokenizer.from_pretrained(reference)
+        self.tokenizer = self.tokenizer_class.from_pretrained(reference)
         check_vocabulary(self.tokenizer, config, reference)
         if self._max_length > config.max_position_embeddings:
             raise InputError(

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from bert_keras.data.packing import pack
+from bert_keras.text.entities import mark
 
 
 def of_text(model, tokenizer, answer, max_length, has_pairs):
@@ -25,6 +26,38 @@ def of_text(model, tokenizer, answer, max_length, has_pairs):
     def serve(*texts):
         encoded = tokenizer.encode(*texts, max_length=max_length)
         return _answer(model, answer, encoded["token_ids"], encoded["segment_ids"])
+
+    return serve
+
+
+def of_entities(serve_text, has_types):
+    """From strings and the places of two entities in them to answers.
+
+    Args:
+        serve_text: what `of_text` returned, for texts in which the entities are marked.
+        has_types: whether types of the entities are given too.
+
+    Returns:
+        A `tf.function` of strings [batch] `text`, int32 [batch] `head_start`, `head_end`,
+        `tail_start` and `tail_end`, in code points, ends exclusive, and, with types, strings
+        [batch] `head_type` and `tail_type`. Places that cannot be, such as those of entities that
+        overlap, are answered with an empty string and zeros.
+    """
+    spec = [tf.TensorSpec([None], tf.string, "text")]
+    for name in ("head_start", "head_end", "tail_start", "tail_end"):
+        spec.append(tf.TensorSpec([None], tf.int32, name))
+    if has_types:
+        spec += [tf.TensorSpec([None], tf.string, name) for name in ("head_type", "tail_type")]
+
+    @tf.function(input_signature=spec)
+    def serve(text, *entities):
+        spans, types = tf.stack(entities[:4], 1), entities[4:]
+        marked, valid = mark(text, spans, tf.stack(types, 1) if types else None)
+        no = tf.where(~valid)  # [invalid, 1]
+        return {
+            name: tf.tensor_scatter_nd_update(values, no, tf.zeros_like(tf.gather_nd(values, no)))
+            for name, values in serve_text(marked).items()
+        }
 
     return serve
 

@@ -1,0 +1,74 @@
+"""Rows that say where two entities stand in their text, to tell how one relates to the other."""
+
+import dataclasses
+
+from bert_keras.data.tables import shorten
+from bert_keras.errors import InputError
+
+
+def mark_entities(rows, names):
+    """Marks the two entities in the text of each row, see `bert_keras.text.entities.mark`.
+
+    In a row's record an entity is an object with `start` and `end`, in code points of the text,
+    `end` exclusive, and, in all rows or in none, a `type`.
+
+    Args:
+        rows: `Rows` read from JSON lines.
+        names: the columns of the head and of the tail.
+
+    Returns:
+        `Rows` with the marked texts; all else is as it was.
+
+    Raises:
+        InputError: the rows are no JSON lines, or an entity cannot be used; the row is named.
+    """
+    from bert_keras.text.entities import mark
+
+    if rows.layout != "jsonl":
+        raise InputError(
+            f"{rows.places[0]}: expected JSON lines, which say where entities stand, found "
+            f"{rows.layout.upper()}."
+        )
+    typed = have_types(rows, names)
+    spans, types = [], []
+    for record, text, place in zip(rows.records, rows.texts, rows.places, strict=True):
+        entities = [_entity(record, name, text, typed, place) for name in names]
+        (start, end, _), (other_start, other_end, _) = entities
+        if start < other_end and other_start < end:
+            raise InputError(
+                f"{place}: expected entities that do not overlap, found {names[0]!r} from {start} "
+                f"to {end} and {names[1]!r} from {other_start} to {other_end}."
+            )
+        spans.append([start, end, other_start, other_end])
+        types.append([kind for *_, kind in entities])
+    marked, _ = mark(rows.texts, spans, types if typed else None)
+    return dataclasses.replace(rows, texts=[text.decode() for text in marked.numpy()])
+
+
+def have_types(rows, names):
+    """Whether the entities of rows have types: whether the first one has."""
+    entity = rows.records[0].get(names[0])
+    return isinstance(entity, dict) and "type" in entity
+
+
+def _entity(record, name, text, typed, place):
+    """An entity's start, end and type ("" where there are none), checked."""
+    entity = record.get(name)
+    if not isinstance(entity, dict):
+        found = shorten(entity) if name in record else "none"
+        raise InputError(
+            f"{place}: expected an entity {name!r} with 'start' and 'end', found {found}."
+        )
+    start, end = entity.get("start"), entity.get("end")
+    if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
+        raise InputError(
+            f"{place}: expected {name!r} to start and end at code points from 0 to {len(text)} of "
+            f"the text, found {shorten(entity)}."
+        )
+    if ("type" in entity) != typed:
+        expected = "a type, as in the first row" if typed else "no type, as in the first row"
+        raise InputError(f"{place}: expected {name!r} with {expected}, found {shorten(entity)}.")
+    kind = entity.get("type", "")
+    if typed and not (isinstance(kind, str) and kind.strip()):
+        raise InputError(f"{place}: expected the type of {name!r} as text, found {shorten(kind)}.")
+    return start, end, kind
