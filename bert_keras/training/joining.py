@@ -8,6 +8,7 @@ from bert_keras.errors import InputError, WorkerLost
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 600  # seconds; machines that are lent may come one after another
+_PAUSE = 0.2  # seconds before asking again
 _SILENCE = 10  # seconds between two lines
 
 
@@ -39,7 +40,8 @@ def wait_for_workers(addresses, index, patience=_PATIENCE, silence=_SILENCE):
             if now - told >= silence:
                 told = now
                 _log.info("Waiting for other workers; no answer yet from %s.", ", ".join(missing))
-            time.sleep(0.2)
+            time.sleep(_PAUSE)
+        time.sleep(5 * _PAUSE)  # for others to see this one, who came last
 
 
 def _listen(address, workers):
