@@ -18,7 +18,7 @@ flags.DEFINE_enum(
     "scheme",
     "auto",
     ["auto", "iob1", "iob2", "iobes", "bilou", "bmes"],
-    "That of the tags; auto: as the training file shows.",
+    "How words are tagged.",
 )
 flags.DEFINE_float("dev_fraction", 0.1, "Share of training texts held out if there is no dev_file.")
 

@@ -1,0 +1,52 @@
+import pytest
+
+from bert_keras.data.tagged_source import TaggedSource
+from bert_keras.errors import InputError
+
+
+@pytest.fixture
+def files(tmp_path):
+    sentences = [f"Ada{n}\tB-PER\nran\tO\n" for n in range(20)]
+    (tmp_path / "train.conll").write_text("\n".join(sentences + sentences[:2]))
+    (tmp_path / "dev.conll").write_text("Bo\tI-PER\n")
+    (tmp_path / "none.conll").write_text("Bo\tO\n")
+    return tmp_path
+
+
+def test_held_out_texts_are_chosen_by_the_seed_and_are_not_trained_on(files):
+    def held_out(seed):
+        source = TaggedSource(str(files / "train.conll"), dev_fraction=0.3, seed=seed)
+        train, dev = source.train_and_dev()
+        assert not set(train.texts) & set(dev.texts)
+        assert set(train.texts) | set(dev.texts) <= {f"Ada{n} ran" for n in range(20)}
+        assert len(train) == 15 and 4 <= len(dev) <= 7
+        assert source.dev("iob2").texts == dev.texts
+        return dev.texts
+
+    assert held_out(1) == held_out(1)
+    assert held_out(1) != held_out(2)
+
+
+def test_the_training_files_scheme_is_that_of_the_other_file(files):
+    names = {name: str(files / f"{name}.conll") for name in ("train", "dev")}
+    source = TaggedSource(names["train"], names["dev"])
+    with pytest.raises(InputError, match=r"dev\.conll:1: I-PER begins a sentence"):
+        source.train_and_dev()
+    with pytest.raises(InputError, match=r"dev\.conll:1: I-PER begins a sentence"):
+        source.dev("iob2")
+    assert len(source.dev(None)) == 1
+    assert len(TaggedSource(names["train"], names["dev"], scheme="iob1").dev("iob2")) == 1
+
+
+def test_what_is_missing(files):
+    for source, message in (
+        (TaggedSource(), "--do_train needs --train_file."),
+        (TaggedSource(str(files / "none.conll")), "expected entities to learn, found none"),
+        (TaggedSource(str(files / "dev.conll")), "--dev_fraction: 0.1 of 1 rows leaves none"),
+    ):
+        with pytest.raises(InputError, match=message):
+            source.train_and_dev()
+    with pytest.raises(InputError, match="--do_predict needs --predict_file"):
+        TaggedSource().unlabelled()
+    with pytest.raises(InputError, match=r"--dev_fraction: expected 0 to 1, found 1\.5"):
+        TaggedSource(dev_fraction=1.5)
