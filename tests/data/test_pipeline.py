@@ -118,3 +118,20 @@ def test_encode_equals_the_tokenizer_across_its_batches():
         assert encoded.token_ids.to_list() == expected["token_ids"].to_list()
         assert encoded.segment_ids.to_list() == expected["segment_ids"].to_list()
         assert encoded.truncated == np.count_nonzero(expected["truncated"]) > 0
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 99])
+def test_groups_stay_together(batch_size):
+    def draw_groups(count, first_step=0):
+        batches = training_batches(EXAMPLES, TARGETS, batch_size, 0, first_step, group=2)
+        return list(itertools.islice(batches.as_numpy_iterator(), count))
+
+    steps = steps_per_epoch(5, batch_size)
+    batches = draw_groups(2 * steps)
+    for epoch in (batches[:steps], batches[steps:]):
+        assert sorted(np.concatenate([batch["example"] for batch in epoch])) == list(range(10))
+    for batch in batches:
+        chosen = set(batch["example"])
+        assert chosen == {number ^ 1 for number in chosen} and len(chosen) <= 2 * batch_size
+        np.testing.assert_array_equal(batch["labels"], 10 * batch["example"])
+    assert_same(draw_groups(1, first_step=steps)[0], batches[steps])

@@ -246,3 +246,25 @@ def test_a_label_that_training_never_had(write):
     rows = read_rows(write("text\tlabel\na\tx,z\n", "dev.tsv"), kind="multi")
     with pytest.raises(InputError, match="the label 'z' is none"):
         check_labels(rows, ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "labels"),
+    [
+        ("a.tsv", "text\tlabel\none\t2\n", Columns(), [2.0]),
+        ("a.tsv", "text\tscore\none\t2\n", Columns(), None),
+        ("a.tsv", "one\t2\n", NUMBERED, [2.0]),
+        ("a.tsv", "one\n", NUMBERED, None),
+        ("a.csv", "one,2\n", Columns("0"), None),  # a name where there is no header
+        ("a.jsonl", json_lines({"text": "one", "label": 2}), Columns(), [2.0]),
+        ("a.jsonl", json_lines({"text": "one"}), Columns(), None),
+    ],
+)
+def test_labels_where_they_are(write, name, content, columns, labels):
+    path = write(content, name)
+    assert read_rows(path, columns=columns, kind="number", labelled=None).labels == labels
+
+
+def test_labels_of_some_rows_alone(write):
+    path = write(json_lines({"text": "one", "label": 1}, {"text": "two"}), "a.jsonl")
+    assert refusal(path, labelled=None) == ":2: expected the key 'label', found 'text'."

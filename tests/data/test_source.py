@@ -127,3 +127,17 @@ def test_what_is_missing():
         Source(train_file="nowhere.tsv").train_and_dev()
     with pytest.raises(InputError, match="no Python package 'no_such_package'"):
         Source(train_file="pkg://no_such_package/data").train_and_dev()
+
+
+def test_labels_that_are_not_needed(tmp_path, dev_file):
+    pairs = write(tmp_path / "pairs.tsv", ["text\tpair", "one\ttwo", "three\tfour"])
+    columns = Columns(pair="pair")
+    source = Source(train_file=pairs, columns=columns, dev_fraction=0.0, label_needed=False)
+    assert source.train_and_dev()[0].labels is None
+    assert Source(dev_file=dev_file, label_needed=False).dev().labels == ["a", "b"]
+    with pytest.raises(InputError, match="column 'label' is not in the first line"):
+        Source(dev_file=pairs).dev()
+
+
+def test_no_source_of_rows_to_evaluate_on():
+    assert Source(predict_file="new.tsv").dev() is None
