@@ -20,6 +20,7 @@ setuptools.setup(
     py_modules=[
         "convert_checkpoint",
         "run_classifier",
+        "run_embeddings",
         "run_pretraining",
         "run_qa",
         "run_vocabulary",
@@ -61,6 +62,6 @@ setuptools.setup(
             "tensorflow-serving-api>=2.21,<2.22",
             "tokenizers>=0.20",
         ],
-        "peers": ["seqeval>=1.2", "torch>=2.6", "transformers>=5.0"],
+        "peers": ["sentence-transformers>=6.0", "seqeval>=1.2", "torch>=2.6", "transformers>=5.0"],
     },
 )
