@@ -1,4 +1,4 @@
-"""Pretrains BERT on running text, from nothing or from weights, and evaluates on held-out text.
+"""Pretrains BERT on running text, evaluates it on held-out text, and fills in [MASK] with it.
 
   python run_pretraining.py --do_train --do_eval --input_file='texts/*.txt' \\
       --vocab_dir=runs/vocabulary --model_size=mini --output_dir=runs/pretrained
@@ -8,6 +8,7 @@ from absl import flags
 
 from bert_keras import script
 from bert_keras.data.corpus_flags import open_corpus
+from bert_keras.errors import InputError
 from bert_keras.training import flags as common
 
 FLAGS = flags.FLAGS
@@ -24,22 +25,25 @@ flags.DEFINE_enum("masking", "token", ["token", "word", "span"], "What is masked
 flags.DEFINE_float("masked_lm_prob", 0.15, "Share of the tokens to predict.")
 flags.DEFINE_integer("short_seq_length", 0, "Tokens in a first phase; 0 for one phase.", 0)
 flags.DEFINE_float("short_steps_share", 0.9, "Share of the steps in that phase.", 0.0, 1.0)
+flags.DEFINE_string("predict_file", "", "Texts with [MASK] to fill in: .txt, one a line, or rows.")
+flags.DEFINE_integer("num_fillings", 5, "How many fillings of each [MASK] to give.", 1)
 
 # Logits over the vocabulary take more memory than those over classes.
 FLAGS.set_default("eval_batch_size", 32)
-_OF_ONE_CALL = ("prepare_again", "beam_workers", "beam_options")
+_OF_ONE_CALL = ("prepare_again", "beam_workers", "beam_options", "num_fillings")
 
 
 def main():
     folder, run_flags, strategy = common.open_run(of_one_call=_OF_ONE_CALL)
+    if FLAGS.do_predict and not FLAGS.predict_file:
+        raise InputError("--do_predict needs --predict_file, texts with [MASK].")
     from bert_keras.data.prepared import prepare
+    from bert_keras.tasks.fill_mask import FillMask
     from bert_keras.tasks.pretraining import Objectives, Pretraining, make_config
-
-    corpus = open_corpus()
 
     def prepare_passages(tokenizer, max_length):
         return prepare(
-            corpus,
+            open_corpus(),
             tokenizer,
             max_length,
             FLAGS.prepared_dir,
@@ -58,7 +62,8 @@ def main():
         short_share=FLAGS.short_steps_share,
     )
     config = make_config(FLAGS.model_size, FLAGS.bert_config_file)
-    task = Pretraining(prepare_passages, objectives, config, FLAGS.vocab_dir)
+    fill_mask = FillMask(FLAGS.predict_file, FLAGS.text_column, FLAGS.num_fillings)
+    task = Pretraining(prepare_passages, objectives, config, FLAGS.vocab_dir, fill_mask)
     hyperparameters = ("objective", "masking", "masked_lm_prob", "model_size", "bert_config_file")
     common.run_job(task, folder, run_flags, strategy, False, hyperparameters)
 

@@ -80,6 +80,39 @@ def test_the_prepared_texts_are_found_again(trained, places):
     assert again == pytest.approx(scores, rel=1e-6)
 
 
+def fillings(folder):
+    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+
+
+def test_a_run_and_any_weights_fill_in_alike(trained, places, tmp_path):
+    texts, prepared = tmp_path / "texts.txt", places[0] / "prepared"
+    texts.write_text("The [MASK] was late.\nA [MASK] and a [MASK].\n")
+    asked = ["--do_predict", f"--predict_file={texts}", "--num_fillings=2"]
+    hidden = prepared.rename(tmp_path / "elsewhere")  # neither needs what was trained on
+    try:
+        done = run(*asked, f"--output_dir={trained[0]}")
+        assert done.returncode == 0, done.stderr
+        foreign = [f"--init_checkpoint={trained[0]}", f"--output_dir={tmp_path / 'run'}"]
+        done = run(*asked, *foreign, "--do_export", "--max_seq_length=64")
+        assert done.returncode == 0, done.stderr
+    finally:
+        hidden.rename(prepared)
+    assert "Not trained here" in done.stderr
+    found = fillings(trained[0])
+    assert found == fillings(tmp_path / "run")
+    assert [[len(best) for best in one["masks"]] for one in found] == [[2], [2, 2]]
+    assert (tmp_path / "run" / "export" / "1" / "saved_model.pb").is_file()
+
+
+def test_weights_without_the_head_fill_in_nothing(tiny_checkpoint, tmp_path):
+    done = run(
+        *("--do_export", f"--init_checkpoint={tiny_checkpoint}", "--max_seq_length=16"),
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert done.returncode == 1 and not (tmp_path / "run").exists()
+    assert "holds no head of a masked language model" in done.stderr.splitlines()[-1]
+
+
 def warm_start(weights, samples, folder):
     """A step from weights that changes nothing; returns how it ended and the run's `Contents`."""
     done = run(
@@ -151,7 +184,7 @@ def test_what_cannot_be_is_one_sentence(places, tmp_path):
     for more, expected in (
         (["--vocab_dir="], "Expected either --init_checkpoint"),
         (["--input_file="], "Expected --input_file, the texts.\n"),
-        (["--do_export"], "--do_export: this script's models are not for that.\n"),
+        (["--do_predict"], "--do_predict needs --predict_file, texts with [MASK].\n"),
         ([f"--input_file={tmp_path / 'none.txt'}"], "none.txt"),
         (["--max_seq_length=65"], "--max_seq_length: expected at most 64"),
     ):
@@ -164,4 +197,4 @@ def test_what_cannot_be_is_one_sentence(places, tmp_path):
 def test_help_fits_a_screen():
     done = run("--help")
     assert done.returncode == 0
-    assert done.stdout.count("\n") <= 50 and max(map(len, done.stdout.splitlines())) <= 100
+    assert done.stdout.count("\n") <= 52 and max(map(len, done.stdout.splitlines())) <= 100

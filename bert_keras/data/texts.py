@@ -25,14 +25,21 @@ def read_texts(path, column="text"):
     Raises:
         InputError: a text is empty, or the file cannot be used; the message names the line.
     """
+    return read_placed_texts(path, column)[0]
+
+
+def read_placed_texts(path, column="text"):
+    """As `read_texts`; returns the texts and where each stands, "texts.txt:17", for messages."""
     path = str(path)
     if not path.lower().endswith(".txt"):
-        return read_rows(path, columns=Columns(column), labelled=False).texts
+        rows = read_rows(path, columns=Columns(column), labelled=False)
+        return rows.texts, rows.places
     texts = read_text(path).replace("\r\n", "\n").rstrip("\n").split("\n")
     if texts == [""]:
         raise InputError(f"{path}: expected a text on each line, found an empty file.")
-    check_texts(texts, [f"{path}:{number}" for number in range(1, len(texts) + 1)], "the line")
-    return texts
+    places = [f"{path}:{number}" for number in range(1, len(texts) + 1)]
+    check_texts(texts, places, "the line")
+    return texts, places
 
 
 def on_one_line(text):

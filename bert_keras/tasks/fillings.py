@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.layers.example_starts import example_starts
 from bert_keras.tasks.task import Table
 
 _SHOWN = 40
@@ -10,6 +11,32 @@ _BEST = 5
 _BLANK = "____"  # the mask in question, among others
 _BETWEEN = " · "  # fillings, of which a comma is a frequent one
 _CONTEXT = 12  # tokens on either side of a shown mask
+
+
+def owners(inputs):
+    """Finds the example that each masked token is in.
+
+    Args:
+        inputs: the inputs of a `BertPretrainer`, int32 [rows, length] each.
+
+    Returns:
+        owner: int32 [masked], the examples' numbers in the order of the rows, ascending.
+        count: int32 [], how many examples there are.
+    """
+    starts = tf.cast(example_starts(inputs["example_ids"]), tf.int32)  # [rows * length]
+    masked = tf.reshape(inputs["masked"], [-1]) > 0
+    return tf.boolean_mask(tf.cumsum(starts) - 1, masked), tf.reduce_sum(starts)
+
+
+def best_tokens(logits, count):
+    """The likeliest tokens and their probabilities, the best first, [masked, count] each.
+
+    Args:
+        logits: float32 [masked, vocabulary].
+        count: how many tokens; fewer where the vocabulary has no more.
+    """
+    best = tf.math.top_k(tf.nn.softmax(logits), min(count, logits.shape[1]))
+    return best.indices, best.values
 
 
 def best_fillings(logits, labels, inputs, owner, count, mask_id):
@@ -40,7 +67,7 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
     middle = tf.cumsum(found, exclusive=True) + found // 2
     chosen = tf.gather(tf.pad(hidden, [[0, 1]]), middle)  # [examples], any where none is there
     truth = tf.gather(labels, chosen)[:, tf.newaxis]  # [examples, 1]
-    best = tf.math.top_k(tf.nn.softmax(tf.gather(logits, chosen)), _BEST)  # [examples, best]
+    ids, probabilities = best_tokens(tf.gather(logits, chosen), _BEST)  # [examples, best]
     place = tf.gather(places, chosen)[:, tf.newaxis]  # [examples, 1]
     around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [examples, around]
     inside = tf.clip_by_value(around, 0, tf.size(tokens) - 1)
@@ -48,8 +75,8 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
     is_same &= tf.gather(examples, inside) == tf.gather(examples, place)
     columns = [
         tf.where(is_there, truth, -1),
-        best.indices,
-        best.values,
+        ids,
+        probabilities,
         tf.where(is_same, tf.gather(tokens, inside), -1),
     ]
     return tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)

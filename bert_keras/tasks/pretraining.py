@@ -7,13 +7,13 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
+from bert_keras.checkpoints.load import check_vocabulary, heads_in, open_checkpoint
 from bert_keras.config import BertConfig
 from bert_keras.data.passages import PassageSet
 from bert_keras.data.phases import Phases
 from bert_keras.errors import InputError
-from bert_keras.layers.example_starts import example_starts
-from bert_keras.tasks.fillings import best_fillings, table_of
+from bert_keras.tasks.fill_mask import FillMask
+from bert_keras.tasks.fillings import best_fillings, owners, table_of
 from bert_keras.tasks.task import Evaluation, Task
 
 _log = logging.getLogger(__name__)
@@ -58,22 +58,27 @@ class Objectives:
 class Pretraining(Task):
     """Learns from running text alone; what it has learned is a checkpoint for other tasks.
 
+    It answers with what stands behind the masks of texts, see `FillMask`.
+
     Args:
         prepare: function of (tokenizer, max_length) that gives the `Prepared` passages.
         objectives: `Objectives`.
         config: the `BertConfig` of a model that starts from nothing, its `vocab_size` left aside;
             None where weights are given to start from.
         vocabulary: the folder of that model's vocabulary, as `BertTokenizer.save` writes it.
+        fill_mask: a `FillMask`, to predict and to serve with.
     """
 
-    predicts = serves = False
+    answers_untrained = True
 
-    def __init__(self, prepare, objectives, config=None, vocabulary=None):
+    def __init__(self, prepare, objectives, config=None, vocabulary=None, fill_mask=None):
         self._prepare = prepare
         self._objectives = objectives
         self._config = config
         self._vocabulary = vocabulary
+        self._fill_mask = fill_mask or FillMask()
         self._passages = None
+        self._sentence_head = objectives.sentences != "none"
 
     def prepare(self, reference):
         from bert_keras.text.tokenizer import BertTokenizer
@@ -85,20 +90,13 @@ class Pretraining(Task):
                 "--model_size (or --bert_config_file), to start from nothing."
             )
         if reference:
-            self.tokenizer = BertTokenizer.from_pretrained(reference)
-            with open_checkpoint(reference) as checkpoint:
-                check_vocabulary(self.tokenizer, checkpoint.config, reference)
-                positions = checkpoint.config.max_position_embeddings
+            self._take_tokenizer(reference)
         else:
             positions = self._config.max_position_embeddings
             self.tokenizer = BertTokenizer.from_pretrained(self._vocabulary, max_length=positions)
             size = len(self.tokenizer.vocabulary)
             self._config = dataclasses.replace(self._config, vocab_size=size)
-        if self._objectives.max_length > positions:
-            raise InputError(
-                f"--max_seq_length: expected at most {positions}, the positions of the model, "
-                f"found {self._objectives.max_length}."
-            )
+            self._check_length(positions)
         self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
         if self._objectives.sentences == "nsp":
             self._expect_documents()
@@ -119,20 +117,43 @@ class Pretraining(Task):
 
     @property
     def fingerprint(self):
-        return self._passages.key
+        return self._passages and self._passages.key
 
     def restore(self, folder):
+        self._take_tokenizer(folder)
+
+    def adopt(self, reference):
+        self._take_tokenizer(reference)
+        with open_checkpoint(reference) as checkpoint:
+            heads = heads_in(checkpoint)
+        if "masked_lm" not in heads:
+            raise InputError(
+                f"{reference}: holds no head of a masked language model, and a new one would fill "
+                "in at random; train one with --do_train."
+            )
+        self._sentence_head = "next_sentence" in heads
+
+    def _take_tokenizer(self, reference):
         from bert_keras.text.tokenizer import BertTokenizer
 
-        self.tokenizer = BertTokenizer.from_pretrained(folder)
+        self.tokenizer = BertTokenizer.from_pretrained(reference)
+        with open_checkpoint(reference) as checkpoint:
+            check_vocabulary(self.tokenizer, checkpoint.config, reference)
+            self._check_length(checkpoint.config.max_position_embeddings)
+
+    def _check_length(self, positions):
+        if self._objectives.max_length > positions:
+            raise InputError(
+                f"--max_seq_length: expected at most {positions}, the positions of the model, "
+                f"found {self._objectives.max_length}."
+            )
 
     def build_model(self, reference, dtype):
         from bert_keras.models.pretrainer import BertPretrainer
 
-        sentence_head = self._objectives.sentences != "none"
         if reference is None:
-            return BertPretrainer(self._config, sentence_head, dtype=dtype)
-        return BertPretrainer.from_pretrained(reference, sentence_head, dtype=dtype)
+            return BertPretrainer(self._config, self._sentence_head, dtype=dtype)
+        return BertPretrainer.from_pretrained(reference, self._sentence_head, dtype=dtype)
 
     def save(self, model, folder):
         from bert_keras.checkpoints.huggingface import write_huggingface
@@ -149,6 +170,12 @@ class Pretraining(Task):
         )
 
     def evaluation_set(self):
+        objective = self._objectives.sentences
+        if objective != "none" and not self._sentence_head:
+            raise InputError(
+                f"--do_eval: the weights have no head for --objective={objective}; evaluate them "
+                "with --objective=none."
+            )
         if self._passages is None:
             self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
         count = self._passages.sizes["validation"].passages
@@ -181,19 +208,19 @@ class Pretraining(Task):
         ]
 
     def answers(self, outputs, batch):
-        """Returns float32 [examples, 5 + ...].
+        """Returns float32 [examples, ...]: for texts to fill in, see `FillMask`; else 5 + ....
 
         The first five are sums over each example's predictions: the masked words' loss, how many
         were told, how many there were, the loss of the sentences, and whether those were told. The
         others show what the model puts in the place of one [MASK], see `best_fillings`.
         """
-        masked = tf.reshape(batch["inputs"]["masked"], [-1]) > 0  # [rows * length]
-        labels = tf.boolean_mask(tf.reshape(batch["row_targets"]["labels"], [-1]), masked)
+        if "row_targets" not in batch:
+            return self._fill_mask.answers(outputs, batch["inputs"])
+        masked = batch["inputs"]["masked"] > 0  # [rows, length]
+        labels = tf.boolean_mask(batch["row_targets"]["labels"], masked)
         losses = self.losses(outputs, batch)
         right = tf.argmax(outputs["token_logits"], axis=1, output_type=tf.int32) == labels
-        starts = tf.cast(example_starts(batch["inputs"]["example_ids"]), tf.int32)
-        owner = tf.boolean_mask(tf.cumsum(starts) - 1, masked)  # [masked]
-        count = tf.size(batch["example"])
+        owner, count = owners(batch["inputs"])
         columns = [losses["masked_lm"], tf.cast(right, tf.float32), tf.ones_like(owner, tf.float32)]
         sums = tf.math.unsorted_segment_sum(tf.stack(columns, axis=1), owner, count)
         if "is_next" in batch:
@@ -211,6 +238,18 @@ class Pretraining(Task):
     def evaluate(self, answers):
         fillings = table_of(answers[:, _SUMS:], self.tokenizer.vocabulary)
         return Evaluation(self._scores(answers[:, :_SUMS]), {"fillings": fillings})
+
+    def prediction_set(self):
+        return self._fill_mask.read(self.tokenizer, self._objectives.max_length)
+
+    def write_predictions(self, answers, folder):
+        path = folder / "predictions.jsonl"
+        self._fill_mask.write(answers, self.tokenizer.vocabulary, path)
+        return path
+
+    def signatures(self, model):
+        length = self._objectives.max_length
+        return {"serving_default": self._fill_mask.signature(model, self.tokenizer, length)}
 
     def _scores(self, answers):
         loss, right, masked, pair_loss, pair_right = answers.sum(axis=0, dtype=np.float64)
