@@ -23,6 +23,7 @@ setuptools.setup(
         "run_embeddings",
         "run_pretraining",
         "run_qa",
+        "run_tagger",
         "run_vocabulary",
         "run_workers",
     ],

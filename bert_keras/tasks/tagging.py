@@ -5,7 +5,13 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import announce, check_vocabulary, load_weights, open_checkpoint
+from bert_keras.checkpoints.load import (
+    announce,
+    check_vocabulary,
+    classifier_size,
+    load_weights,
+    open_checkpoint,
+)
 from bert_keras.config import read_json
 from bert_keras.data import tags
 from bert_keras.data.conll import write_conll
@@ -58,7 +64,8 @@ class Tagging(Task):
         self._scheme = None
         self.types = []
         self._train = self._dev = self._predict = None
-        self._dev_windows = self._predict_windows = None
+        self._train_windows = self._dev_windows = self._predict_windows = None
+        self._dev_truth = None
 
     @property
     def labels(self):
@@ -90,11 +97,15 @@ class Tagging(Task):
         return BertTokenClassifier.from_pretrained(reference, len(self.labels), dtype=dtype)
 
     def _has_other_head(self, reference):
-        """Whether there is a head for other tags than these."""
+        """Whether there is a head for tags other than these, or nobody knows for which."""
+        from bert_keras.models.token_classifier import HEAD
+
         with open_checkpoint(reference) as checkpoint:
-            if checkpoint.layout != "huggingface":
+            if not classifier_size(checkpoint, HEAD):
                 return False
-        found = read_json(resolve(reference) / "config.json").get("id2label", {})
+            if checkpoint.layout != "huggingface":
+                return True
+        found = read_json(resolve(reference) / "config.json").get("id2label")
         return found != {str(index): label for index, label in enumerate(self.labels)}
 
     def save(self, model, folder):
@@ -142,6 +153,8 @@ class Tagging(Task):
             return None
         if self._dev_windows is None:
             self._dev_windows = window_texts(self.tokenizer, self._dev.texts, self._max_length)
+            words = self._words(self._dev, self._dev_windows)
+            self._dev_truth = self._truth(self._dev, words)
         return self._dev_windows.examples
 
     def answers(self, outputs, batch):
@@ -156,9 +169,8 @@ class Tagging(Task):
     def evaluate(self, answers):
         from bert_keras.tensorboard.pictures import picture_of_confusion
 
-        texts = self._dev
+        texts, truth = self._dev, self._dev_truth
         words, log_probs, found_tags, found = self._read(answers, texts, self._dev_windows)
-        truth = self._truth(texts, words)
         counts = entity_scores.count(self.types, truth.spans, found)
         is_right = found_tags == truth.tags  # [words]
         names = [tags.OUTSIDE, *self.types]

@@ -42,7 +42,7 @@ flags.DEFINE_bool("do_eval", False, "Print the scores and write eval_results.jso
 flags.DEFINE_bool("do_predict", False, "Write the rows to predict with their answers.")
 flags.DEFINE_bool("do_export", False, "Write a SavedModel into export/<number>.")
 flags.DEFINE_string("init_checkpoint", None, "Folder of weights to start from, or pkg://name/path.")
-flags.DEFINE_integer("max_seq_length", 128, "Tokens a text may have; longer ones are cut.", 3)
+flags.DEFINE_integer("max_seq_length", 128, "Tokens read at once; more are cut, or windowed.", 3)
 flags.DEFINE_integer("train_batch_size", 32, "Examples a step.", 1)
 flags.DEFINE_integer("eval_batch_size", 256, "Examples a step when not training.", 1)
 flags.DEFINE_float("learning_rate", 1e-4, "The highest, at the end of the warm-up.", 0.0)
