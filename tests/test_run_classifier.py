@@ -92,6 +92,26 @@ def test_predicting_later_needs_no_other_flags(finished, tmp_path):
     assert contents(finished.folder).items() >= before.items()
 
 
+def test_relations_between_entities(marking_checkpoint, samples, tmp_path):
+    rows = (samples / "relations.jsonl").read_text(encoding="utf-8").splitlines()[::8]
+    (tmp_path / "rows.jsonl").write_text("".join(row + "\n" for row in rows), encoding="utf-8")
+    asked = [f"--output_dir={tmp_path / 'run'}", f"--predict_file={tmp_path / 'rows.jsonl'}"]
+    done = call(
+        *("--do_train", "--entity_columns=head,tail", "--max_seq_length=24", "--dev_fraction=0"),
+        *("--num_train_epochs=1", f"--init_checkpoint={marking_checkpoint}", *asked),
+        f"--train_file={tmp_path / 'rows.jsonl'}",
+    )
+    assert done.code == 0, done.err
+    done = call("--do_predict", *asked)  # the run remembers the columns
+    assert done.code == 0, done.err
+    lines = (tmp_path / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    labels = sorted({json.loads(row)["label"] for row in rows})
+    for line, row in zip(lines, map(json.loads, rows), strict=True):
+        found = json.loads(line)
+        assert found.items() >= row.items() and found["predicted_label"] in labels
+        assert sum(found[f"p({label})"] for label in labels) == pytest.approx(1, abs=1e-4)
+
+
 def test_evaluating_on_another_file(finished, samples):
     done = call("--do_eval", f"--output_dir={finished.folder}", f"--dev_file={samples}/reviews.csv")
     assert done.code == 0, done.err
@@ -221,6 +241,23 @@ def test_a_header_taken_for_a_row(call_badly):
     assert call_badly("--text_column=0", "--label_column=1") == (
         "train.tsv:1: expected a row, found what looks like a header, 'text' and 'label': give the "
         "columns by name, or remove the line."
+    )
+
+
+def test_entities_that_stand_nowhere(call_badly, tmp_path):
+    row = {"text": "soup", "head": {"start": 0, "end": 4}, "tail": {"start": 5, "end": 9}}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row | {"label": "x"}) + "\n")
+    asked = "--entity_columns=head,tail", "--train_file=rows.jsonl"
+    assert call_badly(*asked) == (
+        "checkpoint: expected @ and #, which mark entities, among the tokens, found no @."
+    )
+
+    def with_marks(folder):
+        edit_lines(folder / "vocab.txt", lambda lines: [*lines[:-2], "@", "#"])
+
+    assert call_badly(*asked, spoil=with_marks) == (
+        "rows.jsonl:1: expected 'tail' to start and end at code points from 0 to 4 of the text, "
+        """found '{"start": 5, "end": 9}'."""
     )
 
 

@@ -64,19 +64,27 @@ def mark(texts, spans, types=None):
 class EntityTokenizer(BertTokenizer):
     """A `BertTokenizer` that cuts long texts around the two entities that `mark` marked.
 
+    Args:
+        vocabulary, *args, **kwargs: the original's.
+        place: where the vocabulary is from, for messages.
+
     Raises:
         InputError: as the original's; or the vocabulary has no "@" or no "#".
     """
 
-    def __init__(self, vocabulary, *args, **kwargs):
+    def __init__(self, vocabulary, *args, place="vocabulary", **kwargs):
         super().__init__(vocabulary, *args, **kwargs)
         for each in MARKS:
             if each not in self._tokens:
                 raise InputError(
-                    f"Entities are marked with {' and '.join(MARKS)}, and the vocabulary has no "
-                    f"{each}."
+                    f"{place}: expected {' and '.join(MARKS)}, which mark entities, among the "
+                    f"tokens, found no {each}."
                 )
         self._mark_ids = tuple(map(self._tokens.index, MARKS))
+
+    @classmethod
+    def from_pretrained(cls, reference, **changes):
+        return super().from_pretrained(reference, place=reference, **changes)
 
     def encode(self, texts, pairs=None, max_length=None):
         """As the original's, for single texts, but that the tokens nearest to an entity stay.
