@@ -19,10 +19,20 @@ def sums(token_ids, segment_ids):
     return {"sum": tf.reduce_sum(token_ids + segment_ids, axis=1)}
 
 
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None], tf.string, "text"),
+        tf.TensorSpec([None], tf.int32, "start"),
+    ]
+)
+def ends(text, start):
+    return {"end": tf.strings.length(text) - start}
+
+
 def test_every_signature_can_answer_its_requests(tmp_path):
     from tensorflow_serving.apis import prediction_log_pb2
 
-    functions = {"serving_default": lengths, "token_ids": sums}
+    functions = {"serving_default": lengths, "token_ids": sums, "ends": ends}
     assert write_warmup(functions, tmp_path)
     file = tmp_path / "assets.extra" / "tf_serving_warmup_requests"
     asked = []
