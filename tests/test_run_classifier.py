@@ -10,8 +10,9 @@ import sys
 import calling
 import pytest
 
-import run_classifier
 from bert_keras.errors import InputError
+
+run_classifier = calling.load("run_classifier")
 
 SCRIPT = pathlib.Path(run_classifier.__file__)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import run_embeddings
 from bert_keras.text.tokenizer import BertTokenizer
+
+run_embeddings = calling.load("run_embeddings")
 
 
 def call(*arguments):

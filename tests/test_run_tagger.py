@@ -10,7 +10,8 @@ import calling
 import pytest
 import tensorflow as tf
 
-import run_tagger
+run_tagger = calling.load("run_tagger")
+
 
 SCRIPT = pathlib.Path(run_tagger.__file__)
 

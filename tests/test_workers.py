@@ -12,8 +12,9 @@ import time
 import calling
 import pytest
 
-import run_classifier
 import run_workers
+
+run_classifier = calling.load("run_classifier")
 
 BATCH, EPOCHS = 16, 3
 TRAIN_ROWS = 3 * BATCH + 1  # the last batch of an epoch has less to do than there are devices
