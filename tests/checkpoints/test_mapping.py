@@ -46,6 +46,7 @@ def test_names_are_told_apart():
         "mean_classifier": {"num_classes": 5},
         "masked_lm": {},
         "next_sentence": {},
+        "qa_outputs": {},
     }
     weights = list(mapping.weights(BertConfig(**CONFIG), heads))
     for layout in ("huggingface", "google", "keras_hub"):

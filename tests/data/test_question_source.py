@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from bert_keras.data.question_source import QuestionSource
+from bert_keras.errors import InputError
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes questions about so many contexts, the first of them with an answer elsewhere."""
+
+    def write(name, contexts):
+        def qa(i):
+            answer = {"text": f"text {i}", "answer_start": int(i == 0)}
+            return {"id": str(i), "question": "What?", "answers": [answer]}
+
+        paragraphs = [{"context": f"text {i}", "qas": [qa(i)]} for i in range(contexts)]
+        path = tmp_path / name
+        path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+        return str(path)
+
+    return write
+
+
+def test_a_file_of_its_own_to_evaluate_on_is_taken_whole(write):
+    source = QuestionSource(train_file=write("train.json", 10), dev_file=write("dev.json", 3))
+    train, dev = source.train_and_dev()
+    assert train.ids == [str(i) for i in range(1, 10)]  # one is misplaced
+    assert dev.ids == source.dev().ids == ["0", "1", "2"]
+    assert dev.answers[0][0].text == "text 0"  # an official score asks for the text alone
+
+
+def test_some_contexts_are_held_out(write):
+    source = QuestionSource(train_file=write("train.json", 40), seed=4)
+    train, dev = source.train_and_dev()
+    assert len(dev) == 4 and not set(train.contexts) & set(dev.contexts)
+    assert source.dev().ids == dev.ids  # in a later call too
+
+
+def test_nothing_is_held_out_on_request(write):
+    source = QuestionSource(train_file=write("train.json", 10), dev_fraction=0.0)
+    assert source.train_and_dev()[1] is None and source.dev() is None
+
+
+def test_files_that_are_not_named():
+    with pytest.raises(InputError, match="--do_train needs --train_file"):
+        QuestionSource().train_and_dev()
+    with pytest.raises(InputError, match="--do_predict needs --predict_file"):
+        QuestionSource().unlabelled()
+    with pytest.raises(InputError, match="--dev_fraction: expected 0 to 1, found 1"):
+        QuestionSource(dev_fraction=1.0)
