@@ -5,13 +5,13 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data import rows as row_reading
 from bert_keras.data.pipeline import TrainingSet, encode
 from bert_keras.data.predictions import write_predictions
 from bert_keras.errors import InputError
 from bert_keras.tasks import scores, signatures
+from bert_keras.tasks.starting import open_tokenizer
 from bert_keras.tasks.task import Evaluation, Table, Task
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Classification(Task):
         return BertTokenizer
 
     def prepare(self, reference):
-        self._take_tokenizer(reference)
+        self.tokenizer = open_tokenizer(reference, self._max_length, self.tokenizer_class)
         self._train, self._dev = self._source.train_and_dev()
         if self.kind != "number":
             self.labels = row_reading.find_labels(self._train)
@@ -70,7 +70,7 @@ class Classification(Task):
         self._takes_pairs = self._train.pairs is not None
 
     def restore(self, folder):
-        self._take_tokenizer(folder)
+        self.tokenizer = open_tokenizer(folder, self._max_length, self.tokenizer_class)
         config = read_json(folder / "config.json")
         if config["problem_type"] != _PROBLEM_TYPES[self.kind]:
             raise InputError(
@@ -250,17 +250,6 @@ class Classification(Task):
     def _particulars(self):
         """What else the run's config says of the task, for `restore`."""
         return {"problem_type": _PROBLEM_TYPES[self.kind], "takes_pairs": self._takes_pairs}
-
-    def _take_tokenizer(self, reference):
-        with open_checkpoint(reference) as checkpoint:
-            config = checkpoint.config
-        self.tokenizer = self.tokenizer_class.from_pretrained(reference)
-        check_vocabulary(self.tokenizer, config, reference)
-        if self._max_length > config.max_position_embeddings:
-            raise InputError(
-                f"--max_seq_length: expected at most {config.max_position_embeddings}, the "
-                f"positions that {reference} knows, found {self._max_length}."
-            )
 
     def _encode(self, rows):
         if (rows.pairs is not None) != self._takes_pairs:

@@ -5,13 +5,13 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data.pipeline import TrainingSet, encode
 from bert_keras.data.texts import on_one_line, read_texts, write_texts
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
 from bert_keras.tasks import signatures, similarity
+from bert_keras.tasks.starting import open_tokenizer
 from bert_keras.tasks.task import Evaluation, Table, Task
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Embedding(Task):
         self._train = self._dev = self._texts = None
 
     def prepare(self, reference):
-        self._take_tokenizer(reference)
+        self.tokenizer = open_tokenizer(reference, self._max_length)
         self._train, self._dev = self._source.train_and_dev()
         if len(self._train) < 2:
             raise InputError(f"{self._train.places[0]}: expected two pairs at least, found one.")
@@ -74,7 +74,7 @@ class Embedding(Task):
         _log.info("%s pairs to train on, with %s.", f"{len(self._train):,}", how)
 
     def restore(self, folder):
-        self._take_tokenizer(folder)
+        self.tokenizer = open_tokenizer(folder, self._max_length)
         kept = read_json(folder / "config.json").get("layer_taken")
         if kept != self._layer:
             raise InputError(
@@ -84,7 +84,7 @@ class Embedding(Task):
         self._is_cut = True
 
     def adopt(self, reference):
-        self._take_tokenizer(reference)
+        self.tokenizer = open_tokenizer(reference, self._max_length)
 
     def build_model(self, reference, dtype):
         from bert_keras.models.embedder import BertEmbedder
@@ -188,19 +188,6 @@ class Embedding(Task):
             ),
             "token_ids": signatures.of_token_ids(model, self.tokenizer, _answer),
         }
-
-    def _take_tokenizer(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        with open_checkpoint(reference) as checkpoint:
-            config = checkpoint.config
-        self.tokenizer = BertTokenizer.from_pretrained(reference)
-        check_vocabulary(self.tokenizer, config, reference)
-        if self._max_length > config.max_position_embeddings:
-            raise InputError(
-                f"--max_seq_length: expected at most {config.max_position_embeddings}, the "
-                f"positions that {reference} knows, found {self._max_length}."
-            )
 
     def _encode(self, texts):
         encoded = encode(self.tokenizer, texts, None, self._max_length)

@@ -7,13 +7,14 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import check_vocabulary, heads_in, open_checkpoint
+from bert_keras.checkpoints.load import heads_in, open_checkpoint
 from bert_keras.config import BertConfig
 from bert_keras.data.passages import PassageSet
 from bert_keras.data.phases import Phases
 from bert_keras.errors import InputError
 from bert_keras.tasks.fill_mask import FillMask
 from bert_keras.tasks.fillings import best_fillings, owners, table_of
+from bert_keras.tasks.starting import check_length, open_tokenizer
 from bert_keras.tasks.task import Evaluation, Task
 
 _log = logging.getLogger(__name__)
@@ -90,13 +91,13 @@ class Pretraining(Task):
                 "--model_size (or --bert_config_file), to start from nothing."
             )
         if reference:
-            self._take_tokenizer(reference)
+            self.tokenizer = open_tokenizer(reference, self._objectives.max_length)
         else:
             positions = self._config.max_position_embeddings
             self.tokenizer = BertTokenizer.from_pretrained(self._vocabulary, max_length=positions)
             size = len(self.tokenizer.vocabulary)
             self._config = dataclasses.replace(self._config, vocab_size=size)
-            self._check_length(positions)
+            check_length(self._objectives.max_length, self._config, "the new model")
         self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
         if self._objectives.sentences == "nsp":
             self._expect_documents()
@@ -120,10 +121,10 @@ class Pretraining(Task):
         return self._passages and self._passages.key
 
     def restore(self, folder):
-        self._take_tokenizer(folder)
+        self.tokenizer = open_tokenizer(folder, self._objectives.max_length)
 
     def adopt(self, reference):
-        self._take_tokenizer(reference)
+        self.tokenizer = open_tokenizer(reference, self._objectives.max_length)
         with open_checkpoint(reference) as checkpoint:
             heads = heads_in(checkpoint)
         if "masked_lm" not in heads:
@@ -132,21 +133,6 @@ class Pretraining(Task):
                 "in at random; train one with --do_train."
             )
         self._sentence_head = "next_sentence" in heads
-
-    def _take_tokenizer(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        self.tokenizer = BertTokenizer.from_pretrained(reference)
-        with open_checkpoint(reference) as checkpoint:
-            check_vocabulary(self.tokenizer, checkpoint.config, reference)
-            self._check_length(checkpoint.config.max_position_embeddings)
-
-    def _check_length(self, positions):
-        if self._objectives.max_length > positions:
-            raise InputError(
-                f"--max_seq_length: expected at most {positions}, the positions of the model, "
-                f"found {self._objectives.max_length}."
-            )
 
     def build_model(self, reference, dtype):
         from bert_keras.models.pretrainer import BertPretrainer

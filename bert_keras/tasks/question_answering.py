@@ -6,7 +6,6 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import check_vocabulary, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data.packing import unpack
 from bert_keras.data.pipeline import TrainingSet
@@ -16,6 +15,7 @@ from bert_keras.files import write_whole
 from bert_keras.tasks.question_serving import of_question
 from bert_keras.tasks.spans import answer, best_spans, merge_windows
 from bert_keras.tasks.squad_scores import answer_scores, best_threshold
+from bert_keras.tasks.starting import open_tokenizer
 from bert_keras.tasks.task import Evaluation, Table, Task
 from bert_keras.text.question_windows import SPECIALS
 
@@ -66,7 +66,7 @@ class QuestionAnswering(Task):
         self._encoded = {}  # EncodedQuestions by what they are for
 
     def prepare(self, reference):
-        self._take_tokenizer(reference)
+        self.tokenizer = open_tokenizer(reference, self._sizes.max_length)
         self._train, self._dev = self._source.train_and_dev()
         has_null = not all(self._train.answers)
         if has_null:
@@ -78,7 +78,7 @@ class QuestionAnswering(Task):
         self._finds_threshold = has_null and self._given_threshold is None
 
     def restore(self, folder):
-        self._take_tokenizer(folder)
+        self.tokenizer = open_tokenizer(folder, self._sizes.max_length)
         config = read_json(folder / "config.json")
         if _THRESHOLD not in config:
             raise InputError(f"{folder}: expected a model that answers questions, found another.")
@@ -202,19 +202,6 @@ class QuestionAnswering(Task):
                 self._threshold,
             )
         }
-
-    def _take_tokenizer(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        with open_checkpoint(reference) as checkpoint:
-            config = checkpoint.config
-        self.tokenizer = BertTokenizer.from_pretrained(reference)
-        check_vocabulary(self.tokenizer, config, reference)
-        if self._sizes.max_length > config.max_position_embeddings:
-            raise InputError(
-                f"--max_seq_length: expected at most {config.max_position_embeddings}, the "
-                f"positions that {reference} knows, found {self._sizes.max_length}."
-            )
 
     def _encode(self, purpose, questions):
         encoded = encode_questions(self.tokenizer, questions, self._sizes)

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from bert_keras.checkpoints.load import (
     announce,
-    check_vocabulary,
     classifier_size,
     load_weights,
     open_checkpoint,
@@ -24,6 +23,7 @@ from bert_keras.errors import InputError
 from bert_keras.files import resolve
 from bert_keras.tasks import entity_scores, tagging_functions
 from bert_keras.tasks.scores import confusion_matrix
+from bert_keras.tasks.starting import open_tokenizer
 from bert_keras.tasks.tag_decoding import find_entities
 from bert_keras.tasks.task import Evaluation, Table, Task
 from bert_keras.tasks.words import begins_word, truth_of, words_of_file, words_of_tokens
@@ -73,14 +73,14 @@ class Tagging(Task):
         return [tags.OUTSIDE, *(f"{letter}-{name}" for name in self.types for letter in "BI")]
 
     def prepare(self, reference):
-        self._take_tokenizer(reference)
+        self.tokenizer = open_tokenizer(reference, self._max_length)
         self._train, self._dev = self._source.train_and_dev()
         self.types = self._train.types
         self._scheme = self._train.scheme
         self._check(self._dev)
 
     def restore(self, folder):
-        self._take_tokenizer(folder)
+        self.tokenizer = open_tokenizer(folder, self._max_length)
         config = read_json(folder / "config.json")
         self._scheme = config["tag_scheme"]
         names = config["id2label"]
@@ -321,16 +321,3 @@ class Tagging(Task):
                         f"{len(self.types)} types of the training texts: "
                         f"{', '.join(self.types[:20])}{' …' if self.types[20:] else ''}."
                     )
-
-    def _take_tokenizer(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        with open_checkpoint(reference) as checkpoint:
-            config = checkpoint.config
-        self.tokenizer = BertTokenizer.from_pretrained(reference)
-        check_vocabulary(self.tokenizer, config, reference)
-        if self._max_length > config.max_position_embeddings:
-            raise InputError(
-                f"--max_seq_length: expected at most {config.max_position_embeddings}, the "
-                f"positions that {reference} knows, found {self._max_length}."
-            )
