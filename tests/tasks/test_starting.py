@@ -6,7 +6,7 @@ from bert_keras.tasks.starting import open_tokenizer
 
 def test_a_tokenizer_fits_its_weights(tiny_checkpoint, tmp_path):
     assert open_tokenizer(tiny_checkpoint, 64).tokenize(["great"]).nrows() == 1
-    with pytest.raises(InputError, match="expected at most 64, the positions .* found 65"):
+    with pytest.raises(InputError, match=r"expected at most 64, the positions .* found 65"):
         open_tokenizer(tiny_checkpoint, 65)
     for file in tiny_checkpoint.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
