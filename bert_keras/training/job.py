@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import logging
-import textwrap
 
 import keras
 import tensorflow as tf
@@ -13,6 +12,7 @@ from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import resolve, write_whole
 from bert_keras.serving.export import export
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
+from bert_keras.training.console import aligned, in_words
 from bert_keras.training.devices import is_chief, replica_here, tell_workers
 from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
@@ -21,8 +21,6 @@ from bert_keras.training.loop import Schedule, Trainer
 from bert_keras.training.skipped_rows import SkippedRows
 
 _log = logging.getLogger(__name__)
-_WIDEST_CELL = 60
-_PRINTED_ROWS = 20
 _FEW_STEPS = 50
 
 
@@ -132,7 +130,7 @@ class Job:
                 scores = evaluation.scores if dev else {}
                 if dev:
                     writer.evaluation(step, evaluation)
-                    _log.info("step %d: %s", step, _in_words(scores))
+                    _log.info("step %d: %s", step, in_words(scores))
                 better = stopping.is_better(scores)
                 if better and (settings.early_stopping or step == trainer.total_steps):
                     if self._folder.writes:
@@ -264,8 +262,8 @@ class Job:
             json.dump(scores, file, indent=2)
             file.write("\n")
         for title, table in self._evaluation.tables.items():
-            print(f"\n{title}\n{_aligned(table)}")
-        print("\n" + _in_words(scores))
+            print(f"\n{title}\n{aligned(table)}")
+        print("\n" + in_words(scores))
 
     def predict(self):
         """Writes the answers to the rows to predict."""
@@ -330,22 +328,3 @@ class _Float32:
 def _expect_rows(examples, flag):
     if examples is None:
         raise InputError(f"{flag}: expected rows to evaluate on, found none; see --dev_file.")
-
-
-def _in_words(scores):
-    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-
-
-def _aligned(table):
-    """A table for a terminal; TensorBoard has all of it."""
-    lines = [
-        [textwrap.shorten(cell, _WIDEST_CELL, placeholder="…") for cell in line]
-        for line in [table.header, *table.rows[:_PRINTED_ROWS]]
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    if len(table.rows) > _PRINTED_ROWS:
-        lines.append([f"({len(table.rows) - _PRINTED_ROWS} more)"])
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)).rstrip()
-        for line in lines
-    )

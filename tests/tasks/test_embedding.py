@@ -84,9 +84,11 @@ def test_what_a_batch_holds_in_words(make_task):
 
 def test_two_devices_learn_what_one_does(make_task, tiny_checkpoint, mirrored):
     """Each has some of the texts, and the loss compares all of them."""
+    long = [PAIRS[0], *(line.replace("\t", " soup" * 20 + "\t") for line in PAIRS[1:])]
 
     def train(strategy):
-        task = make_task(PAIRS, dev=SCORED)
+        task = make_task(long, dev=SCORED, layer=0, max_length=40)
+        assert batch_of(task)["inputs"]["token_ids"].shape[0] > 1  # rows, to be shared out
         with strategy.scope():
             model = task.build_model(tiny_checkpoint, "float32")
         for layer in model.encoder._flatten_layers():

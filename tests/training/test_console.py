@@ -1,0 +1,14 @@
+from bert_keras.tasks.task import Table
+from bert_keras.training.console import aligned, in_words
+
+
+def test_scores_in_a_line():
+    assert in_words({"f1": 0.5, "loss": 2}) == "f1 0.5000  loss 2.0000"
+
+
+def test_a_table_is_cut_to_what_fits():
+    table = Table(["text", "n"], [["word " * 30, str(number)] for number in range(25)])
+    header, *rows = aligned(table).splitlines()
+    assert header.split() == ["text", "n"] and len(rows) == 21
+    assert rows[0].endswith("…  0") and max(map(len, rows)) <= 65
+    assert rows[0].index("0") == header.index("n") and rows[-1] == "(5 more)"
