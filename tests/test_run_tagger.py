@@ -151,7 +151,6 @@ def test_texts_that_cannot_be_used(call_badly, content, sentence):
             "--early_stopping: expected one of f1, precision, recall, accuracy, f1_macro, found "
             "'rouge'.",
         ),
-        (["--do_predict"], "--do_predict needs --predict_file."),
         (
             ["--dev_file=dev.conll", "--scheme=iobes"],
             "train.conll:2: O follows B-x, with no E-x between them.",
@@ -159,14 +158,6 @@ def test_texts_that_cannot_be_used(call_badly, content, sentence):
         (
             ["--dev_file=dev.conll"],
             "dev.conll:1: the type 'z' is none of the 1 types of the training texts: x.",
-        ),
-        (
-            ["--dev_fraction=0", "--do_eval"],
-            "--do_eval: expected rows to evaluate on, found none; see --dev_file.",
-        ),
-        (
-            ["--init_checkpoint=nowhere"],
-            "--init_checkpoint: nowhere: expected a folder, found nothing.",
         ),
     ],
 )
