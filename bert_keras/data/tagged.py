@@ -111,6 +111,26 @@ def read_tagged(path, scheme="auto", labelled=True):
     )
 
 
+def check_types(texts, types):
+    """Checks that texts have entities of known types only.
+
+    Args:
+        texts: `TaggedTexts`, or None.
+        types: the known types' names, those of the training texts.
+
+    Raises:
+        InputError: an entity's type is not among them.
+    """
+    known = set(types)
+    for entities, place in zip(texts.entities, texts.places, strict=True) if texts else ():
+        for entity in entities:
+            if entity.type not in known:
+                raise InputError(
+                    f"{place}: the type {shorten(entity.type)} is none of the {len(types)} types "
+                    f"of the training texts: {', '.join(types[:20])}{' …' if types[20:] else ''}."
+                )
+
+
 def _read_json_lines(path, labelled):
     table = read_json_lines(path)
     texts, entities = [], []

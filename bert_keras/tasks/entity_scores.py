@@ -2,7 +2,11 @@
 
 import collections
 
+import numpy as np
+
 from bert_keras.tasks.task import Table
+
+_MOST_WRONG = 50
 
 
 def count(types, truth, found):
@@ -50,6 +54,36 @@ def table(counts):
         values = zip(_of(right, guessed, true), (guessed, true, guessed + true), strict=True)
         rows.append([name, *(f"{v:.3f}" if whole else "-" for v, whole in values), str(true)])
     return Table(["type", "precision", "recall", "F1", "entities"], rows)
+
+
+def most_wrong(texts, types, words, truth, found, log_probs):
+    """Shows the texts with mistakes, those first whose true tags surprised the model most.
+
+    Args:
+        texts: list of str.
+        types: the types' names.
+        words: their `Words`.
+        truth: their `Truth`.
+        found: the entities that were found, (text, start, end, number of its type) each.
+        log_probs: float32 [words, tags], the logarithms of the tags' probabilities.
+
+    Returns:
+        A `Table` of 50 texts at most.
+    """
+    text = np.repeat(np.arange(len(texts)), np.diff(words.row_splits))  # [words]
+    of_truth = log_probs[np.arange(len(text)), truth.tags]
+    of_texts = np.bincount(text, of_truth, len(texts))
+    listed = {}
+    for name, entities in (("truth", truth.spans), ("answer", found)):
+        for index, start, end, kind in entities:
+            shown = f"{texts[index][start:end]} ({types[kind]})"
+            listed.setdefault(index, {"truth": [], "answer": []})[name].append(shown)
+    wrong = sorted({index for index, *_ in set(truth.spans) ^ set(found)}, key=of_texts.item)
+    rows = [
+        [texts[i], *map(", ".join, listed[i].values()), f"{of_texts[i]:.2f}"]
+        for i in wrong[:_MOST_WRONG]
+    ]
+    return Table(["text", "truth", "answer", "log-probability of truth"], rows)
 
 
 def _of(right, guessed, true):

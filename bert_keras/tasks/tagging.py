@@ -2,7 +2,6 @@
 
 import logging
 
-import numpy as np
 import tensorflow as tf
 
 from bert_keras.checkpoints.load import (
@@ -18,6 +17,7 @@ from bert_keras.data.packing import unpack
 from bert_keras.data.pipeline import TrainingSet
 from bert_keras.data.predictions import write_predictions
 from bert_keras.data.tables import shorten
+from bert_keras.data.tagged import check_types
 from bert_keras.data.windowed_texts import merge, split, window_texts
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
@@ -25,11 +25,10 @@ from bert_keras.tasks import entity_scores, tagging_functions
 from bert_keras.tasks.scores import confusion_matrix
 from bert_keras.tasks.starting import open_tokenizer
 from bert_keras.tasks.tag_decoding import find_entities
-from bert_keras.tasks.task import Evaluation, Table, Task
+from bert_keras.tasks.task import Evaluation, Task
 from bert_keras.tasks.words import begins_word, truth_of, words_of_file, words_of_tokens
 
 _log = logging.getLogger(__name__)
-_MOST_WRONG = 50
 _SHORTEST = 3  # tokens of a window: [CLS], one of the text, [SEP]
 _DEFAULT_SCHEME = "iob2"
 
@@ -77,7 +76,7 @@ class Tagging(Task):
         self._train, self._dev = self._source.train_and_dev()
         self.types = self._train.types
         self._scheme = self._train.scheme
-        self._check(self._dev)
+        check_types(self._dev, self.types)
 
     def restore(self, folder):
         self.tokenizer = open_tokenizer(folder, self._max_length)
@@ -148,7 +147,7 @@ class Tagging(Task):
     def evaluation_set(self):
         if self._dev is None:
             self._dev = self._source.dev(self._scheme)
-            self._check(self._dev)
+            check_types(self._dev, self.types)
         if not self._dev:
             return None
         if self._dev_windows is None:
@@ -179,7 +178,9 @@ class Tagging(Task):
             self._scores(counts, float(is_right.mean())),
             tables={
                 "per type": entity_scores.table(counts),
-                "most wrong": self._most_wrong(texts, words, truth, found, log_probs),
+                "most wrong": entity_scores.most_wrong(
+                    texts.texts, self.types, words, truth, found, log_probs
+                ),
             },
             images={"types of words": picture_of_confusion(names, matrix)},
         )
@@ -293,31 +294,3 @@ class Tagging(Task):
             for start, end, kind, _ in entities
         ]
         return tags.tags_of(spans, len(words), self._scheme or _DEFAULT_SCHEME)
-
-    def _most_wrong(self, texts, words, truth, found, log_probs):
-        """The texts with mistakes, those first whose true tags surprised the model most."""
-        text = np.repeat(np.arange(len(texts)), np.diff(words.row_splits))  # [words]
-        of_truth = log_probs[np.arange(len(text)), truth.tags]
-        of_texts = np.bincount(text, of_truth, len(texts))
-        listed = {}
-        for name, entities in (("truth", truth.spans), ("answer", found)):
-            for index, start, end, kind in entities:
-                shown = f"{texts.texts[index][start:end]} ({self.types[kind]})"
-                listed.setdefault(index, {"truth": [], "answer": []})[name].append(shown)
-        wrong = sorted({index for index, *_ in set(truth.spans) ^ set(found)}, key=of_texts.item)
-        rows = [
-            [texts.texts[i], *map(", ".join, listed[i].values()), f"{of_texts[i]:.2f}"]
-            for i in wrong[:_MOST_WRONG]
-        ]
-        return Table(["text", "truth", "answer", "log-probability of truth"], rows)
-
-    def _check(self, texts):
-        known = set(self.types)
-        for entities, place in zip(texts.entities, texts.places, strict=True) if texts else ():
-            for entity in entities:
-                if entity.type not in known:
-                    raise InputError(
-                        f"{place}: the type {shorten(entity.type)} is none of the "
-                        f"{len(self.types)} types of the training texts: "
-                        f"{', '.join(self.types[:20])}{' …' if self.types[20:] else ''}."
-                    )
