@@ -121,7 +121,10 @@ def main(argv):
     signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: signals.append(number))
-    sys.exit(wait(start([sys.executable, *argv[1:]], FLAGS.workers), signals))
+    code = wait(start([sys.executable, *argv[1:]], FLAGS.workers), signals)
+    if code == 0:  # TensorFlow's last words may sound otherwise
+        print(f"All {FLAGS.workers} workers have ended well.", file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

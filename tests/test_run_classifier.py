@@ -130,6 +130,21 @@ def test_training_again_says_that_it_has_ended(finished):
     assert contents(finished.folder) == before
 
 
+def test_a_run_of_another_script(finished, samples):
+    before = contents(finished.folder)
+    done = calling.call(
+        calling.load("run_tagger"),
+        *("--do_predict", f"--output_dir={finished.folder}"),
+        f"--predict_file={samples}/entities.jsonl",
+    )
+    assert (done.code, done.err) == (
+        1,
+        f"--output_dir: {finished.folder} is a run of run_classifier.py, expected one of "
+        "run_tagger.py, or a new folder.\n",
+    )
+    assert contents(finished.folder) == before
+
+
 def test_help_fits_a_screen():
     shown = run("--help")
     assert shown.returncode == 0 and shown.stderr == ""

@@ -159,7 +159,7 @@ def test_it_starts_from_weights_with_their_heads(with_heads, samples, tmp_path):
 
 def test_it_starts_from_a_grown_vocabulary_and_says_what_is_new(with_heads, samples, tmp_path):
     old = with_heads("old", sentence_head=False)
-    (tmp_path / "words.txt").write_text("ferry\npassengers\n")
+    (tmp_path / "words.txt").write_text("ferryboat\npassengers\n")
     done = run(
         *(f"--init_checkpoint={old}", f"--output_dir={tmp_path / 'grown'}"),
         f"--add_tokens={tmp_path / 'words.txt'}",
@@ -173,7 +173,7 @@ def test_it_starts_from_a_grown_vocabulary_and_says_what_is_new(with_heads, samp
     for name, value in expected.values.items():
         np.testing.assert_array_equal(found.values[name], value, name)
     assert BertTokenizer.from_pretrained(tmp_path / "run").vocabulary[-2:] == [
-        "ferry",
+        "ferryboat",
         "passengers",
     ]
 

@@ -38,7 +38,9 @@ def test_every_worker_knows_all_and_itself(script):
     path = script("print(os.environ['TF_CONFIG'], json.dumps(sys.argv[1:]))")
     done = run("--workers=3", path, "--do_train", "--workers=7", "--help")
     assert done.returncode == 0
-    lines = {0: done.stdout} | {int(line[1]): line[4:] for line in done.stderr.splitlines()}
+    *others, end = done.stderr.splitlines()
+    assert end == "All 3 workers have ended well."
+    lines = {0: done.stdout} | {int(line[1]): line[4:] for line in others}
     found = {}
     for index, line in lines.items():
         found[index], end = json.JSONDecoder().raw_decode(line)
@@ -57,7 +59,12 @@ def test_the_others_lines_are_marked(script):
     path = script("print('out', flush=True)", "print('err', file=sys.stderr, flush=True)")
     done = run(path)
     assert done.stdout == "out\n"
-    assert sorted(done.stderr.splitlines()) == ["[1] err", "[1] out", "err"]
+    assert sorted(done.stderr.splitlines()) == [
+        "All 2 workers have ended well.",
+        "[1] err",
+        "[1] out",
+        "err",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
@@ -118,7 +125,11 @@ def test_signals_reach_every_worker_once(script, tmp_path, number):
         time.sleep(0.01)
     starter.send_signal(number)
     out, err = starter.communicate(timeout=20)
-    assert (starter.returncode, out, err) == (0, "1\n", "[1] 1\n")
+    assert (starter.returncode, out, err) == (
+        0,
+        "1\n",
+        "[1] 1\nAll 2 workers have ended well.\n",
+    )
 
 
 def test_a_group_that_was_told_to_stop(script):

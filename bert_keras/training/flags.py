@@ -1,5 +1,8 @@
 """The flags that every task's script has, declared once, and what a script does with them."""
 
+import pathlib
+import sys
+
 from absl import flags
 
 from bert_keras.errors import InputError
@@ -92,8 +95,8 @@ def open_run(of_one_call=()):
         (`RunFolder`, dict of the run's flags by name, the `tf.distribute.Strategy` to run under).
 
     Raises:
-        InputError: nothing to do was asked for, a needed flag is missing, flags differ, or another
-            process is at work on the run.
+        InputError: nothing to do was asked for, a needed flag is missing, flags differ, the run is
+            another script's, or another process is at work on it.
     """
     if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict or FLAGS.do_export):
         raise InputError("Expected --do_train, --do_eval, --do_predict or --do_export; see --help.")
@@ -108,6 +111,12 @@ def open_run(of_one_call=()):
     folder.lock()
     if not (folder.exists or FLAGS.do_train or FLAGS.init_checkpoint):
         raise _no_run(folder)
+    script = pathlib.Path(sys.argv[0]).stem
+    if folder.flags.get("script", script) != script:
+        raise InputError(
+            f"--output_dir: {folder.path} is a run of {folder.flags['script']}.py, expected one of "
+            f"{script}.py, or a new folder."
+        )
     differences = []
     for name, value in folder.flags.items():
         if name not in FLAGS:
@@ -122,7 +131,7 @@ def open_run(of_one_call=()):
             "name a new --output_dir."
         )
     of_the_run = [name for name in declared() if name not in _OF_ONE_CALL.union(of_one_call)]
-    return folder, {name: FLAGS[name].value for name in of_the_run}, strategy
+    return folder, {"script": script} | {n: FLAGS[n].value for n in of_the_run}, strategy
 
 
 def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparameters=()):

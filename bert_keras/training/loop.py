@@ -148,7 +148,8 @@ class Trainer:
             on_scalars: called with (step, dict of floats) now and then.
             on_evaluate: called with (step) where the schedule has an evaluation; training stops
                 when it returns True.
-            on_save: called with (step) after every evaluation, and every `save_every` steps.
+            on_save: called with (step) before and after every evaluation, and every `save_every`
+                steps.
             on_skip: called with (step, batch, in_a_row) when loss or gradients were not finite, for
                 so many steps in a row.
             save_every: see `on_save`.
@@ -160,6 +161,7 @@ class Trainer:
         """
 
         def evaluate(step):
+            on_save(step)  # evaluating may take longer than training did
             over = on_evaluate(step)
             self._evaluated.assign(step)
             on_save(step)

@@ -272,7 +272,7 @@ def test_a_batch_that_does_not_fit(make_job, tmp_path, monkeypatch):
 
 
 def test_a_device_that_runs_out_of_memory(make_job, tmp_path, monkeypatch):
-    def fail(self, batch, totals):
+    def fail(self, batch, totals, whole=None):
         raise tf.errors.ResourceExhaustedError(None, None, "no room")
 
     monkeypatch.setattr(TrainingStep, "_gradients", fail)

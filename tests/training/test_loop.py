@@ -91,6 +91,19 @@ def test_stops_when_told_and_at_the_end():
     assert evaluated == [3, 6] and logged == [1, 2, 3] and trainer.step == 6
 
 
+def test_all_is_saved_before_a_long_evaluation_and_after_it():
+    trainer = Trainer(make_model(), Toy(), make_examples(), SCHEDULE)
+    done = []
+    trainer.run(
+        lambda step, scalars: None,
+        lambda step: done.append(f"evaluated {step}"),
+        lambda step: done.append(f"saved {step}"),
+        save_every=2,
+    )
+    of_three, of_six = ([f"saved {n}", f"evaluated {n}", f"saved {n}"] for n in (3, 6))
+    assert done == ["saved 2", *of_three, "saved 4", *of_six]
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
 def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
     def train(parts):
