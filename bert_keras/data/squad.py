@@ -85,7 +85,7 @@ def read_questions(path, labelled=True):
         if "\\u" in text:  # an escape can name half a surrogate pair, which is no text
             json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: expected JSON: {error}.") from None
+        raise InputError(f"{path}: expected JSON in the layout of SQuAD: {error}.") from None
     questions = Questions(str(path), [], [], [], [], [] if labelled else None)
     contexts, ids = {}, set()
     for i, article in enumerate(_list(content, "data", f"{path}")):

@@ -190,11 +190,17 @@ def test_bad_questions(write, change, sentence):
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        ("", "q.json: expected JSON: Expecting value"),
-        ('{"data": [', "q.json: expected JSON: Expecting value"),
+        ("", "q.json: expected JSON in the layout of SQuAD: Expecting value"),
+        ('{"data": [', "q.json: expected JSON in the layout of SQuAD: Expecting value"),
         ("[]", r"q.json: expected a JSON object, found '\[\]'"),
-        ('{"data": ' + "[" * 100_000, "q.json: expected JSON: maximum recursion"),
-        (json.dumps(GOOD).replace("Ada came at", r"\ud800"), "q.json: expected JSON: .*surrogates"),
+        (
+            '{"data": ' + "[" * 100_000,
+            "q.json: expected JSON in the layout of SQuAD: maximum recursion",
+        ),
+        (
+            json.dumps(GOOD).replace("Ada came at", r"\ud800"),
+            "q.json: expected JSON in the layout of SQuAD: .*surrogates",
+        ),
     ],
 )
 def test_no_json(write, tmp_path, text, pattern):
