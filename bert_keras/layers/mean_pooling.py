@@ -3,45 +3,20 @@
 import keras
 from keras import ops
 
-from bert_keras.layers.example_starts import example_starts
+from bert_keras.layers.example_pooling import ExamplePooling, by_example
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class MeanPooling(keras.layers.Layer):
+class MeanPooling(ExamplePooling):
     """The mean over all tokens of every example, [CLS] and [SEP] included, padding left out.
 
     Reimers & Gurevych 2019 (arXiv 1908.10084), section 3: what encoders of sentences are tuned on.
     The sum is taken in float32 under every dtype policy.
-
-    Args:
-        **kwargs: `name`, `dtype`.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        # How many examples come out depends on the values that go in; XLA wants to know before.
-        self.supports_jit = False
-
-    def call(self, sequence_output, example_ids):
-        """Pools.
-
-        Args:
-            sequence_output: [batch, length, hidden].
-            example_ids: int32 [batch, length].
-
-        Returns:
-            [examples, hidden], row by row and from left to right within a row.
-        """
-        starts = ops.cast(example_starts(example_ids), "int32")
-        number = ops.cumsum(starts) - 1  # [batch * length], the example of each token
-        (places,) = ops.nonzero(ops.reshape(example_ids, (-1,)))  # [tokens]
-        number = ops.take(number, places)  # [tokens]
-        vectors = ops.reshape(sequence_output, (-1, sequence_output.shape[-1]))
-        vectors = ops.cast(ops.take(vectors, places, axis=0), "float32")  # [tokens, hidden]
-        sums = ops.segment_sum(vectors, number, ops.sum(starts))  # [examples, hidden]
-        counts = ops.segment_sum(ops.ones_like(vectors[:, :1]), number, ops.sum(starts))
+    def pool(self, tokens, starts, used):
+        vectors, number, count = by_example(tokens, starts, used)
+        vectors = ops.cast(vectors, "float32")  # [used, hidden]
+        sums = ops.segment_sum(vectors, number, count)  # [examples, hidden]
+        counts = ops.segment_sum(ops.ones_like(vectors[:, :1]), number, count)
         return ops.cast(sums / counts, self.compute_dtype)
-
-    def compute_output_spec(self, sequence_output, example_ids):
-        # Told rather than traced: tracing `nonzero` needs values under JAX.
-        return keras.KerasTensor((None, sequence_output.shape[-1]), dtype=self.compute_dtype)
