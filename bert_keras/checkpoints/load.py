@@ -195,6 +195,35 @@ def classifier_size(checkpoint, head):
     return None
 
 
+def choose_classes(checkpoint, found, asked, model):
+    """Tells how many classes a model made from a checkpoint has.
+
+    Args:
+        checkpoint: an open checkpoint.
+        found: the classes of its own head, or None, see `classifier_size`.
+        asked: those that were asked for, or None for its own.
+        model: the model's class, for the message.
+
+    Returns:
+        The number.
+
+    Raises:
+        InputError: the two differ, or there is neither.
+    """
+    if asked is None and found is None:
+        raise InputError(
+            f"{checkpoint.place}: holds no head of a {model.__name__}, so num_classes must be "
+            "given."
+        )
+    if None not in (asked, found) and asked != found:
+        raise InputError(
+            f"{checkpoint.place}: its classifier has {found} classes and {asked} were asked for; "
+            f"to start from its encoder alone, make a {model.__name__} and call load_weights on "
+            "its encoder."
+        )
+    return found if asked is None else asked
+
+
 def heads_in(checkpoint):
     """Finds what a checkpoint holds beside an encoder.
 

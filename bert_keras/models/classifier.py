@@ -123,17 +123,7 @@ class BertClassifier(BertModel):
                 )
             pooling = pooling or own or "cls"
             found = sizes.get(own)
-            if num_classes is None and found is None:
-                raise InputError(
-                    f"{checkpoint.place}: holds no classifier, so num_classes must be given."
-                )
-            if num_classes is not None and found not in (None, num_classes):
-                raise InputError(
-                    f"{checkpoint.place}: its classifier has {found} classes and {num_classes} "
-                    "were asked for; to start from its encoder alone, make a BertClassifier and "
-                    "call load_weights on its encoder."
-                )
-            num_classes = found if num_classes is None else num_classes
+            num_classes = load.choose_classes(checkpoint, found, num_classes, cls)
             heads = {POOLINGS[pooling]: {"num_classes": num_classes}}
             load.check_shapes(checkpoint, checkpoint.config, heads)
             model = cls(checkpoint.config, num_classes, dropout, pooling, dtype)

@@ -2,7 +2,6 @@
 
 import keras
 
-from bert_keras.errors import InputError
 from bert_keras.layers.dropout import Dropout
 from bert_keras.models.bert_model import BertModel
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
@@ -101,17 +100,7 @@ class BertTokenClassifier(BertModel):
 
         with load.open_checkpoint(ref) as checkpoint:
             found = load.classifier_size(checkpoint, HEAD)
-            if num_classes is None and found is None:
-                raise InputError(
-                    f"{checkpoint.place}: holds no token classifier, so num_classes must be given."
-                )
-            if num_classes is not None and found not in (None, num_classes):
-                raise InputError(
-                    f"{checkpoint.place}: its token classifier has {found} classes and "
-                    f"{num_classes} were asked for; to start from its encoder alone, make a "
-                    "BertTokenClassifier and call load_weights on its encoder."
-                )
-            num_classes = found if num_classes is None else num_classes
+            num_classes = load.choose_classes(checkpoint, found, num_classes, cls)
             heads = {HEAD: {"num_classes": num_classes}}
             load.check_shapes(checkpoint, checkpoint.config, heads)
             model = cls(checkpoint.config, num_classes, dropout, dtype)

@@ -84,7 +84,7 @@ def test_the_head_of_an_encoders_folder_is_new(tmp_path, capsys):
     assert model(some_inputs(2)).shape == (2, 5)
     told = capsys.readouterr().err
     assert "Newly made: classifier/kernel, classifier/bias." in told and "loaded" in told
-    with pytest.raises(InputError, match="holds no classifier, so num_classes must be given"):
+    with pytest.raises(InputError, match="holds no head of a BertClassifier, so num_classes must"):
         BertClassifier.from_pretrained(tmp_path)
 
 
