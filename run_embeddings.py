@@ -34,8 +34,6 @@ def main():
     folder, run_flags, strategy = common.open_run(of_one_call=_OF_ONE_CALL)
     if FLAGS.query and not FLAGS.do_predict:
         raise InputError("--query needs --do_predict and --predict_file, where to look.")
-    if FLAGS.query.isspace():
-        raise InputError("--query: expected a text, found spaces.")
     from bert_keras.data.source import Columns, Source
     from bert_keras.tasks.embedding import Embedding
 
@@ -50,8 +48,6 @@ def main():
         seed=FLAGS.seed,
         label_needed=bool(FLAGS.label_column),
     )
-    if pairs.kind != "number":
-        raise InputError(f"--task_name: expected STS-B, found {FLAGS.task_name}.")
     task = Embedding(
         pairs,
         FLAGS.predict_file,

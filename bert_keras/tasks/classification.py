@@ -72,10 +72,10 @@ class Classification(Task):
     def restore(self, folder):
         self.tokenizer = open_tokenizer(folder, self._max_length, self.tokenizer_class)
         config = read_json(folder / "config.json")
-        if config["problem_type"] != _PROBLEM_TYPES[self.kind]:
+        if config.get("problem_type") != _PROBLEM_TYPES[self.kind]:
             raise InputError(
                 f"{folder}: expected a model for the kind {self.kind!r}, found one for "
-                f"{config['problem_type']}."
+                f"{config.get('problem_type')}."
             )
         self._takes_pairs = config["takes_pairs"]
         if self.kind != "number":

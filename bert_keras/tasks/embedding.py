@@ -32,6 +32,9 @@ class Embedding(Task):
         pooling, normalize, layer: see `BertEmbedder`; None takes what the weights' folder says.
         query: a text whose nearest ones to print with the predictions; "" for none.
         num_neighbors: how many.
+
+    Raises:
+        InputError: the pairs are of another kind, or the query is none.
     """
 
     answers_untrained = True
@@ -49,6 +52,10 @@ class Embedding(Task):
         query="",
         num_neighbors=10,
     ):
+        if pairs.kind != "number":
+            raise InputError(f"--task_name: expected STS-B, found {pairs.task_name}.")
+        if query.isspace():
+            raise InputError("--query: expected a text, found spaces.")
         self._source = pairs
         self._texts_file, self._text_column = texts, text_column
         self._max_length = max_length

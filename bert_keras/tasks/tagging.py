@@ -81,6 +81,8 @@ class Tagging(Task):
     def restore(self, folder):
         self.tokenizer = open_tokenizer(folder, self._max_length)
         config = read_json(folder / "config.json")
+        if "tag_scheme" not in config:
+            raise InputError(f"{folder}: expected a model that tags entities, found another.")
         self._scheme = config["tag_scheme"]
         names = config["id2label"]
         self.types = [names[str(index)][len("B-") :] for index in range(1, len(names), 2)]
