@@ -28,6 +28,7 @@ flags.DEFINE_integer("workers", 2, "How many copies of the script to start.", 1)
 _GRACE = 60.0  # seconds that the others have to end by themselves when one has failed
 _POLL = 0.1
 _STOPPED = 128 + signal.SIGTERM  # what a worker ends with that was told to stop, all saved
+_LOST_ANOTHER = os.EX_TEMPFAIL  # what a worker ends with whose group has lost another one
 
 
 def start(command, count):
@@ -82,15 +83,14 @@ def wait(workers, signals=(), grace=_GRACE):
 
 
 def _failure(workers):
-    """A sentence on a worker that failed; None if there is none."""
-    for index, worker in enumerate(workers):
-        code = worker.poll()
-        if code not in (None, 0, _STOPPED):
-            how = (
-                f"ended with {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
-            )
-            return f"Worker {index} of {len(workers)}, counted from 0, {how}."
-    return None
+    """A sentence on a worker that failed, before one that lost another; None if none did."""
+    ended = [(worker.poll(), index) for index, worker in enumerate(workers)]
+    failed = [(code, index) for code, index in ended if code not in (None, 0, _STOPPED)]
+    if not failed:
+        return None
+    code, index = min(failed, key=lambda one: one[0] == _LOST_ANOTHER)
+    how = f"ended with {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
+    return f"Worker {index} of {len(workers)}, counted from 0, {how}."
 
 
 def _show(lines, index):

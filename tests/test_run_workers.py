@@ -94,6 +94,14 @@ def test_which_worker_failed(script, end, sentence):
     assert done.stderr == f"{sentence}\n"
 
 
+def test_who_was_lost_is_named_and_not_who_noticed(script):
+    path = script("sys.exit(3 if index else os.EX_TEMPFAIL)")
+    workers = run_workers.start([sys.executable, path], 2)
+    for worker in workers:
+        worker.wait()  # both have ended when they are looked at
+    assert run_workers.wait(workers) == "Worker 1 of 2, counted from 0, ended with 3."
+
+
 def test_those_that_hang_are_killed(script):
     path = script("if index == 1: sys.exit(3)", "time.sleep(60)")
     begin = time.monotonic()
