@@ -1,7 +1,6 @@
 """What goes into the first block: the sum of word, position and segment embeddings."""
 
 import keras
-from keras import ops
 
 from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.position_embedding import PositionEmbedding
@@ -12,9 +11,10 @@ from bert_keras.layers.sinusoidal_position_encoding import SinusoidalPositionEnc
 class Embeddings(keras.layers.Layer):
     """LayerNorm(word + position + segment), then dropout.
 
-    Devlin et al. 2018 (arXiv 1810.04805), section 3 and figure 2. The tables, their sum and the
-    LayerNorm keep the variables' dtype under mixed precision: a gather is no faster in bfloat16,
-    and casting a table of 30,522 words at each step would cost more than it saves.
+    Devlin et al. 2018 (arXiv 1810.04805), section 3 and figure 2. All of it keeps the
+    variables' dtype under mixed precision: a gather is no faster in bfloat16, casting a table of
+    30,522 words at each step would cost more than it saves, and what comes out is what the blocks
+    add to (see `TransformerBlock`).
 
     With sinusoidal positions the words are first scaled by √hidden (Vaswani et al. 2017, arXiv
     1706.03762, section 3.4): beside an encoding of amplitude 1, words that start at 0.02 would
@@ -70,7 +70,7 @@ class Embeddings(keras.layers.Layer):
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_eps, dtype=exact, name="layer_norm"
         )
-        self.dropout = Dropout(hidden_dropout_prob, dtype=self.dtype_policy, name="dropout")
+        self.dropout = Dropout(hidden_dropout_prob, dtype=exact, name="dropout")
 
     def _table(self, rows, name):
         return keras.layers.Embedding(
@@ -98,15 +98,13 @@ class Embeddings(keras.layers.Layer):
             training: whether to drop.
 
         Returns:
-            [batch, length, hidden].
+            [batch, length, hidden], of the variables' dtype.
         """
         words = self.word(token_ids)  # [batch, length, hidden]
         if self.position_embedding_type == "sinusoidal":
             words = words * self.hidden_size**0.5
         summed = words + self.segment(segment_ids) + self.position(position_ids)
-        return self.dropout(
-            ops.cast(self.layer_norm(summed), self.compute_dtype), training=training
-        )
+        return self.dropout(self.layer_norm(summed), training=training)
 
     def compute_output_shape(self, input_shape, *_):
         return (*input_shape, self.hidden_size)

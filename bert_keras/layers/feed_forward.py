@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.dense import Dense
+
 
 def gelu(x, approximate=False):
     """x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, arXiv 1606.08415).
@@ -65,7 +67,7 @@ class FeedForward(keras.layers.Layer):
         self.output_projection = self._dense(self.intermediate_size, hidden, "output_projection")
 
     def _dense(self, width_in, width_out, name):
-        dense = keras.layers.Dense(
+        dense = Dense(
             width_out,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
             dtype=self.dtype_policy,

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.dense import Dense
 from bert_keras.layers.feed_forward import ACTIVATIONS
 
 
@@ -44,7 +45,7 @@ class MaskedLMHead(keras.layers.Layer):
 
     def build(self, input_shape):
         hidden = input_shape[-1]
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             hidden,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
             dtype=self.dtype_policy,

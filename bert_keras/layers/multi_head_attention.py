@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.dense import Dense, add_bias
 from bert_keras.layers.dropout import Dropout
 
 
@@ -49,7 +50,7 @@ class MultiHeadAttention(keras.layers.Layer):
     def build(self, input_shape):
         hidden = input_shape[-1]
         for name in ("query", "key", "value", "output_projection"):
-            dense = keras.layers.Dense(
+            dense = Dense(
                 hidden,
                 kernel_initializer=keras.initializers.TruncatedNormal(
                     stddev=self.initializer_range
@@ -75,17 +76,22 @@ class MultiHeadAttention(keras.layers.Layer):
         batch, length, hidden = ops.shape(hidden_states)
         heads = self.num_attention_heads
         size = hidden // heads
-        # A Dense on a matrix is one MatMul; on three dimensions it is a batch of small ones.
+        # A product of matrices is one MatMul; of three dimensions it is a batch of small ones.
         tokens = ops.reshape(hidden_states, (-1, hidden))  # [batch * length, hidden]
-
-        def split(projected):
-            apart = ops.reshape(projected, (batch, length, heads, size))
-            return ops.transpose(apart, (0, 2, 1, 3))  # [batch, heads, length, size]
-
-        # The scale goes on the queries: there are fewer of them than scores.
-        query = split(self.query(tokens) * size**-0.5)
-        key = split(self.key(tokens))
-        value = split(self.value(tokens))
+        # The three projections as one product. The scale goes on the queries' weights, of which
+        # there are fewer than scores.
+        projections = self.query, self.key, self.value
+        scales = size**-0.5, 1.0, 1.0
+        kernel = ops.concatenate(
+            [dense.kernel * scale for dense, scale in zip(projections, scales, strict=True)], axis=1
+        )  # [hidden, 3 * hidden]
+        bias = ops.concatenate(
+            [dense.bias * scale for dense, scale in zip(projections, scales, strict=True)]
+        )  # [3 * hidden]
+        projected = add_bias(ops.matmul(tokens, kernel), bias)  # [batch * length, 3 * hidden]
+        projected = ops.reshape(projected, (batch, length, 3, heads, size))
+        projected = ops.transpose(projected, (2, 0, 3, 1, 4))  # [3, batch, heads, length, size]
+        query, key, value = ops.unstack(projected, 3)  # [batch, heads, length, size] each
 
         scores = ops.matmul(
             query, ops.transpose(key, (0, 1, 3, 2))

@@ -2,6 +2,7 @@
 
 import keras
 
+from bert_keras.layers.dense import Dense
 from bert_keras.layers.first_token import FirstToken
 
 
@@ -23,7 +24,7 @@ class Pooler(FirstToken):
 
     def build(self, input_shape):
         hidden = input_shape[-1]
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             hidden,
             activation="tanh",
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),

@@ -1,6 +1,7 @@
 """One block of the encoder."""
 
 import keras
+from keras import ops
 
 from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.feed_forward import FeedForward
@@ -16,8 +17,9 @@ class TransformerBlock(keras.layers.Layer):
         y     = LayerNorm(x + Dropout(MultiHead(x)))
         block = LayerNorm(y + Dropout(FFN(y)))
 
-    LayerNorm computes in float32 under every dtype policy, since it takes a mean and a variance
-    over the whole width.
+    Under mixed precision the sublayers compute in the policy's compute dtype, and what runs past
+    them, sums and LayerNorms, stays in the variables' dtype: else each block would round all that
+    the ones before it have found.
 
     Attributes:
         recompute: whether training keeps the block's input alone, and computes what is inside
@@ -49,6 +51,7 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.autocast = False  # the parts cast for themselves
         self.num_attention_heads = num_attention_heads
         self.intermediate_size = intermediate_size
         self.hidden_act = hidden_act
@@ -71,7 +74,7 @@ class TransformerBlock(keras.layers.Layer):
             hidden_dropout_prob, dtype=policy, name="attention_dropout"
         )
         self.attention_norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_eps, dtype=policy, name="attention_norm"
+            epsilon=layer_norm_eps, dtype=self.variable_dtype, name="attention_norm"
         )
         self.feed_forward = FeedForward(
             intermediate_size, hidden_act, initializer_range, dtype=policy, name="feed_forward"
@@ -80,7 +83,7 @@ class TransformerBlock(keras.layers.Layer):
             hidden_dropout_prob, dtype=policy, name="feed_forward_dropout"
         )
         self.feed_forward_norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_eps, dtype=policy, name="feed_forward_norm"
+            epsilon=layer_norm_eps, dtype=self.variable_dtype, name="feed_forward_norm"
         )
 
     def build(self, input_shape):
@@ -96,12 +99,12 @@ class TransformerBlock(keras.layers.Layer):
         """Runs the block.
 
         Args:
-            hidden_states: [batch, length, hidden].
+            hidden_states: [batch, length, hidden], float32 under mixed precision.
             attention_mask: [batch, 1, length, length], added to the attention scores.
             training: whether to drop.
 
         Returns:
-            [batch, length, hidden].
+            [batch, length, hidden], of the input's dtype.
         """
         # Drawn here: computing the block again must drop the same elements, not the next ones.
         seeds = [dropout.draw_seed() if training else None for dropout in self.dropouts]
@@ -122,10 +125,10 @@ class TransformerBlock(keras.layers.Layer):
     def _run(self, hidden_states, attention_mask, training, seeds):
         attended = self.attention(hidden_states, attention_mask, training=training, seed=seeds[0])
         attended = self.attention_dropout(attended, training=training, seed=seeds[1])
-        hidden_states = self.attention_norm(hidden_states + attended)
+        hidden_states = self.attention_norm(hidden_states + ops.cast(attended, hidden_states.dtype))
         transformed = self.feed_forward(hidden_states)
         transformed = self.feed_forward_dropout(transformed, training=training, seed=seeds[2])
-        return self.feed_forward_norm(hidden_states + transformed)
+        return self.feed_forward_norm(hidden_states + ops.cast(transformed, hidden_states.dtype))
 
     def compute_output_shape(self, input_shape, *_):
         return input_shape
