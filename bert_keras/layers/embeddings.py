@@ -106,8 +106,8 @@ class Embeddings(keras.layers.Layer):
         summed = words + self.segment(segment_ids) + self.position(position_ids)
         return self.dropout(self.layer_norm(summed), training=training)
 
-    def compute_output_shape(self, input_shape, *_):
-        return (*input_shape, self.hidden_size)
+    def compute_output_spec(self, token_ids, *_, **__):
+        return keras.KerasTensor((*token_ids.shape, self.hidden_size), self.variable_dtype)
 
     def get_config(self):
         return super().get_config() | {

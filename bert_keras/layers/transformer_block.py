@@ -95,25 +95,30 @@ class TransformerBlock(keras.layers.Layer):
         ):
             part.build(input_shape)
 
-    def call(self, hidden_states, attention_mask, training=False):
+    def call(self, hidden_states, attention_mask, places=None, training=False):
         """Runs the block.
 
         Args:
             hidden_states: [batch, length, hidden], float32 under mixed precision.
             attention_mask: [batch, 1, length, length], added to the attention scores.
+            places: int32 [read], which tokens' results are wanted, counted through the rows end to
+                end; None for all. The others are attended to, and no more is computed of them,
+                which spares most of the last block where a head reads few tokens.
             training: whether to drop.
 
         Returns:
-            [batch, length, hidden], of the input's dtype.
+            [batch, length, hidden], or [1, read, hidden] of the tokens at `places`; of the input's
+            dtype.
         """
         # Drawn here: computing the block again must drop the same elements, not the next ones.
         seeds = [dropout.draw_seed() if training else None for dropout in self.dropouts]
 
         def run(hidden_states):
-            return self._run(hidden_states, attention_mask, training, seeds)
+            return self._run(hidden_states, attention_mask, places, training, seeds)
 
         # The mask and the seeds are no arguments, so that no gradient of theirs is computed.
-        if training and self.jit:
+        # How many tokens are read depends on values; XLA would compile for each number anew.
+        if training and self.jit and places is None:
             run = self.jit(run)
         return (keras.remat(run) if training and self.recompute else run)(hidden_states)
 
@@ -122,16 +127,22 @@ class TransformerBlock(keras.layers.Layer):
         """Its `Dropout`s, in the order in which they come."""
         return self.attention.dropout, self.attention_dropout, self.feed_forward_dropout
 
-    def _run(self, hidden_states, attention_mask, training, seeds):
-        attended = self.attention(hidden_states, attention_mask, training=training, seed=seeds[0])
+    def _run(self, hidden_states, attention_mask, places, training, seeds):
+        attended = self.attention(
+            hidden_states, attention_mask, places, training=training, seed=seeds[0]
+        )
+        if places is not None:
+            tokens = ops.reshape(hidden_states, (-1, hidden_states.shape[-1]))
+            hidden_states = ops.take(tokens, places, axis=0)[None]  # [1, read, hidden]
         attended = self.attention_dropout(attended, training=training, seed=seeds[1])
         hidden_states = self.attention_norm(hidden_states + ops.cast(attended, hidden_states.dtype))
         transformed = self.feed_forward(hidden_states)
         transformed = self.feed_forward_dropout(transformed, training=training, seed=seeds[2])
         return self.feed_forward_norm(hidden_states + ops.cast(transformed, hidden_states.dtype))
 
-    def compute_output_shape(self, input_shape, *_):
-        return input_shape
+    def compute_output_spec(self, hidden_states, attention_mask, places=None, training=False):
+        shape = hidden_states.shape if places is None else (1, None, hidden_states.shape[-1])
+        return keras.KerasTensor(shape, hidden_states.dtype)
 
     def get_config(self):
         return super().get_config() | {

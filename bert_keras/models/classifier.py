@@ -57,7 +57,8 @@ class BertClassifier(BertModel):
             raise InputError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}.")
         if dropout is None:
             dropout = config.hidden_dropout_prob
-        encoder = BertEncoder(config, dtype=dtype, name="encoder")
+        reads = "first" if pooling == "cls" else "all"
+        encoder = BertEncoder(config, dtype=dtype, name="encoder", reads=reads)
         policy = encoder.dtype_policy
         drop = Dropout(dropout, dtype=policy, name="dropout")
         classifier = keras.layers.Dense(

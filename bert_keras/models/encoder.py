@@ -5,6 +5,7 @@ import keras
 from bert_keras.layers.attention_mask import AttentionMask
 from bert_keras.layers.embeddings import Embeddings
 from bert_keras.layers.pooler import Pooler
+from bert_keras.layers.read_tokens import ReadTokens
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.models.bert_model import BertModel
 
@@ -25,8 +26,11 @@ class BertEncoder(BertModel):
 
     Outputs, a dict:
 
-    - `sequence_output` [batch, length, hidden].
+    - `sequence_output` [batch, length, hidden]; [1, read, hidden] where `reads` is not "all", row
+      by row.
     - `pooled_output` [examples, hidden], row by row; [batch, hidden] for one example a row.
+    - `masked` int32 [1, read], with `reads="masked"` alone: which of the tokens that are read are
+      masked ones.
 
     A `.keras` file of it loads with `keras.saving.load_model`, without custom objects, wherever
     `BertEncoder` has been imported.
@@ -35,6 +39,9 @@ class BertEncoder(BertModel):
         config: a `BertConfig`.
         dtype: a Keras dtype policy, such as "mixed_bfloat16"; Keras's global one unless given.
         name: the model's name.
+        reads: which tokens the heads on it read. The last block spares most of its work on others:
+            "all"; "first", those that examples begin with; "masked", the same and those that a
+            fifth input marks with 1, `masked` int32 [batch, length].
         **kwargs: `trainable`.
 
     Example:
@@ -51,7 +58,7 @@ class BertEncoder(BertModel):
         outputs["pooled_output"].shape  # (1, 128)
     """
 
-    def __init__(self, config, dtype=None, name="bert_encoder", **kwargs):
+    def __init__(self, config, dtype=None, name="bert_encoder", reads="all", **kwargs):
         # Layers.
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         embeddings = Embeddings(
@@ -81,23 +88,33 @@ class BertEncoder(BertModel):
             )
             for index in range(config.num_hidden_layers)
         ]
+        read_tokens = ReadTokens(name="read_tokens")
         pooler = Pooler(config.initializer_range, dtype=policy, name="pooler")
 
         # The graph.
         inputs = encoder_inputs()
+        if reads == "masked":
+            inputs["masked"] = keras.Input((None,), dtype="int32", name="masked")
         hidden_states = embeddings(
             inputs["token_ids"], inputs["segment_ids"], inputs["position_ids"]
         )
         attention_mask = mask(inputs["example_ids"])
+        places, example_ids, masked = None, inputs["example_ids"], inputs.get("masked")
+        if reads != "all" and blocks:
+            places, example_ids, masked = read_tokens(example_ids, masked)
         for block in blocks:
-            hidden_states = block(hidden_states, attention_mask)
+            last = block is blocks[-1]
+            hidden_states = block(hidden_states, attention_mask, places if last else None)
         outputs = {
             "sequence_output": hidden_states,
-            "pooled_output": pooler(hidden_states, inputs["example_ids"]),
+            "pooled_output": pooler(hidden_states, example_ids),
         }
+        if reads == "masked":
+            outputs["masked"] = masked
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.dtype_policy = policy
         self.config = config
+        self.reads = reads
 
     @classmethod
     def from_pretrained(cls, ref, dtype=None):
@@ -123,6 +140,9 @@ class BertEncoder(BertModel):
             encoder = cls(checkpoint.config, dtype=dtype)
             load.announce(load.copy_weights(checkpoint, encoder))
         return encoder
+
+    def get_config(self):
+        return super().get_config() | {"reads": self.reads}
 
 
 def encoder_inputs():

@@ -41,7 +41,7 @@ class BertPretrainer(BertModel):
 
     def __init__(self, config, sentence_head=True, dtype=None, name="bert_pretrainer", **kwargs):
         # Layers.
-        encoder = BertEncoder(config, dtype=dtype, name="encoder")
+        encoder = BertEncoder(config, dtype=dtype, name="encoder", reads="masked")
         policy = encoder.dtype_policy
         masked_lm = MaskedLMHead(
             encoder.get_layer("embeddings").word,
@@ -59,15 +59,14 @@ class BertPretrainer(BertModel):
         )
 
         # The graph.
-        inputs = encoder_inputs()
-        masked = keras.Input((None,), dtype="int32", name="masked")
+        inputs = encoder_inputs() | {"masked": keras.Input((None,), dtype="int32", name="masked")}
         encoded = encoder(inputs)
-        outputs = {"token_logits": masked_lm(encoded["sequence_output"], masked)}
+        outputs = {"token_logits": masked_lm(encoded["sequence_output"], encoded["masked"])}
         if sentence_head:
             outputs["sentence_logits"] = next_sentence(encoded["pooled_output"])  # [examples, 2]
         else:
             encoder.get_layer("pooler").trainable = False  # it takes no part
-        super().__init__(inputs=inputs | {"masked": masked}, outputs=outputs, name=name, **kwargs)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.dtype_policy = policy
         self.config = config
         self.sentence_head = sentence_head

@@ -10,18 +10,16 @@ import tensorflow as tf
 from bert_keras.serving.warmup import write_warmup
 
 
-def export(functions, variables, tokenizer, folder, others=None):
+def export(functions, tokenizer, folder, others=None):
     """Writes a SavedModel into the next free numbered folder.
 
     With the extra `serving` installed, requests to warm up TensorFlow Serving come with it.
 
-    Only the plain variables are tracked, not the Keras objects around them: with those, the session
-    loader, which is the servers' one, does not find its variables.
+    It has no variables: the functions are to hold their weights as constants, see `freeze`.
 
     Args:
         functions: `tf.function`s by signature name, each with one input signature.
-        variables: the `tf.Variable`s that they read.
-        tokenizer: what else they read; a `tf.Module`.
+        tokenizer: the tables that they read; a `tf.Module`.
         folder: where versions are kept; the first is `folder/1`.
         others: further `tf.function`s by name, each with one input signature. They are attributes
             of the object that `tf.saved_model.load` returns, and may give what no signature can,
@@ -33,7 +31,6 @@ def export(functions, variables, tokenizer, folder, others=None):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     module = tf.Module()
-    module.model_variables = variables
     module.tokenizer = tokenizer
     module.functions = functions
     for name, function in (others or {}).items():

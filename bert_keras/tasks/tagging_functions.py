@@ -28,13 +28,14 @@ def ragged(model, tokenizer, types, max_length):
         end exclusive; and `score`, float32, the mean of the probabilities of its words' tags.
     """
     is_begin = begins_word(tokenizer.vocabulary)
+    tags = 1 + 2 * len(types)
 
     @tf.function(input_signature=_TEXT)
     def find(text):
         ids, begins, ends = tokenizer.tokenize_with_offsets(text)
         windows, framed = frame_windows(tokenizer, ids, max_length)
         inputs, order = pack(framed["token_ids"], framed["segment_ids"])
-        logits = unpack(_in_parts(model, inputs), inputs["example_ids"])
+        logits = unpack(_in_parts(model, inputs, tags), inputs["example_ids"])
         logits = tf.gather(logits, tf.argsort(order))  # [windows, (tokens), tags]
         words = words_of_tokens(ids, begins, ends, is_begin)
         log_probs = tf.nn.log_softmax(tf.gather(merge(logits, windows), words.token))
@@ -76,8 +77,8 @@ def rectangular(find):
     return serve
 
 
-def _in_parts(model, inputs):
-    """Gives the model's outputs for some rows after the other, so that no text is too long."""
+def _in_parts(model, inputs, tags):
+    """Gives the logits [rows, length, tags], some rows after the other: no text is too long."""
     rows = tf.shape(inputs["token_ids"])[0]
     parts = tf.maximum(1, -(-rows // _ROWS))
 
@@ -87,7 +88,7 @@ def _in_parts(model, inputs):
 
     found = tf.TensorArray(tf.float32, parts, infer_shape=False)
     _, found = tf.while_loop(lambda part, _: part < parts, add, (0, found), parallel_iterations=1)
-    return tf.ensure_shape(found.concat(), [None, None, model.output.shape[-1]])
+    return tf.ensure_shape(found.concat(), [None, None, tags])
 
 
 def _cut_out(text, start, end):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import resolve, write_whole
 from bert_keras.serving.export import export
+from bert_keras.serving.freezing import freeze
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
 from bert_keras.training.console import aligned, in_words
 from bert_keras.training.devices import is_chief, replica_here, tell_workers
@@ -274,10 +275,9 @@ class Job:
 
     def export(self):
         """Writes a new version of the SavedModel."""
-        model = self._ready().model
+        model = freeze(self._ready().model)
         path = export(
             self._task.signatures(model),
-            [variable.value for variable in model.weights],
             self._task.tokenizer,
             self._folder.path / "export",
             self._task.functions(model),

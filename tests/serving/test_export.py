@@ -11,6 +11,7 @@ import tensorflow as tf
 from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
 from bert_keras.serving.export import export
+from bert_keras.serving.freezing import freeze
 from bert_keras.tasks.classification import Classification
 
 TEXTS = ["The soup was cold.", "", "A man is playing a guitar!", "Größe 😀"]
@@ -31,9 +32,8 @@ class Served:
         return self.export()
 
     def export(self):
-        variables = [variable.value for variable in self.model.weights]
-        signatures = self.task.signatures(self.model)
-        return export(signatures, variables, self.task.tokenizer, self.folder)
+        signatures = self.task.signatures(freeze(self.model))
+        return export(signatures, self.task.tokenizer, self.folder)
 
     @functools.cached_property
     def signatures(self):
@@ -219,7 +219,7 @@ def test_a_version_that_came_in_between_stays(topics, tmp_path, monkeypatch):
             (folder / "1" / "saved_model.pb").write_text("another's")
 
     monkeypatch.setattr(tf.saved_model, "save", save)
-    assert export({}, [], topics.task.tokenizer, folder) == folder / "2"
+    assert export({}, topics.task.tokenizer, folder) == folder / "2"
     assert (folder / "1" / "saved_model.pb").read_text() == "another's"
 
 
@@ -230,5 +230,5 @@ def test_a_failure_leaves_nothing_behind(topics, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.saved_model, "save", save)
     with pytest.raises(OSError, match="no room"):
-        export({}, [], topics.task.tokenizer, tmp_path / "export")
+        export({}, topics.task.tokenizer, tmp_path / "export")
     assert list((tmp_path / "export").iterdir()) == []

@@ -10,6 +10,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.models.pretrainer import BertPretrainer
 from bert_keras.serving.export import export
+from bert_keras.serving.freezing import freeze
 from bert_keras.tasks.fill_mask import FillMask
 from bert_keras.tasks.pretraining import Objectives, Pretraining
 from bert_keras.text.tokenizer import BertTokenizer
@@ -96,8 +97,7 @@ def test_fillings_by_hand(make_task, weights, tmp_path):
     assert all("[MASK]" not in one["filled"] for one in written)
 
     # What is served is what is predicted.
-    variables = [variable.value for variable in model.weights]
-    version = export(task.signatures(model), variables, task.tokenizer, tmp_path / "export")
+    version = export(task.signatures(freeze(model)), task.tokenizer, tmp_path / "export")
     serve = tf.saved_model.load(str(version)).signatures["serving_default"]
     beyond = "soup " * 30
     more = ["no gap", *TEXTS, "", beyond + "[MASK]", "[MASK] " + beyond + "[MASK]"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 from bert_keras.data.source import Source
 from bert_keras.errors import InputError
 from bert_keras.serving.export import export
+from bert_keras.serving.freezing import freeze
 from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.relation_extraction import RelationExtraction
 from bert_keras.training.inference import Inference
@@ -65,8 +66,7 @@ def test_what_is_served_is_what_is_predicted(make_task, marking_checkpoint, tmp_
     assert [{k: one[k] for k in rows[0]} for one in predicted] == rows
     assert len({one["score"] for one in predicted}) == 4  # the marks alone tell the rows apart
 
-    weights = [variable.value for variable in model.weights]
-    version = export(task.signatures(model), weights, task.tokenizer, tmp_path / "export")
+    version = export(task.signatures(freeze(model)), task.tokenizer, tmp_path / "export")
     served = tf.saved_model.load(str(version)).signatures
     assert set(served) == {"serving_default", "marked_text", "token_ids"}
     inputs = {

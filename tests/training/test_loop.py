@@ -127,7 +127,7 @@ def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
 
 def test_compiled_blocks_train_as_others_do():
     def train(xla):
-        model = make_model()
+        model = make_model(layers=2)  # the last one reads some tokens alone and is not compiled
         compiled = []
 
         def jit(function):

@@ -32,12 +32,12 @@ def make_examples(count=10):
     return TrainingSet(EncodedExamples(token_ids, token_ids * 0, truncated=0), targets)
 
 
-def make_model():
+def make_model(layers=1):
     keras.utils.set_random_seed(2)
     config = BertConfig(
         vocab_size=20,
         hidden_size=8,
-        num_hidden_layers=1,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=16,
         hidden_dropout_prob=0.0,
