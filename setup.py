@@ -63,6 +63,12 @@ setuptools.setup(
             "tensorflow-serving-api>=2.21,<2.22",
             "tokenizers>=0.20",
         ],
-        "peers": ["sentence-transformers>=6.0", "seqeval>=1.2", "torch>=2.6", "transformers>=5.0"],
+        "peers": [
+            "accelerate>=1.10",  # without it transformers has no Trainer
+            "sentence-transformers>=6.0",
+            "seqeval>=1.2",
+            "torch>=2.6",
+            "transformers>=5.0",
+        ],
     },
 )
