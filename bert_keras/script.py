@@ -1,5 +1,6 @@
 """What every script does: it shows help that fits a screen, and an error as a sentence."""
 
+import gc
 import logging
 import os
 import signal
@@ -9,10 +10,13 @@ import absl.logging
 from absl import app, flags
 
 from bert_keras.errors import InputError, Interrupted, WorkerLost
-from bert_keras.quiet import stderr_to_nowhere
+from bert_keras.quiet import hidden, stderr_to_nowhere
 
 FLAGS = flags.FLAGS
 _TRY_AGAIN = 75  # sysexits.h's EX_TEMPFAIL
+# New objects after which Python looks for cycles. Importing and tracing make millions that stay;
+# looking through them again and again would be a fifth of what a start costs.
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 # Beside the script, who declares flags.
 _OURS = ("bert_keras.data.corpus_flags", "bert_keras.training.flags", "bert_keras.script")
 
@@ -41,6 +45,7 @@ def run(main):
         ours.setLevel(logging.INFO)
         ours.propagate = False
         absl.logging.set_verbosity(absl.logging.WARNING)  # TensorFlow's own remarks
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         try:
             if argv[1:]:
                 raise InputError(f"Expected flags alone, found {argv[1]!r}; see --help.")
@@ -68,7 +73,7 @@ def start_tensorflow_quietly():
     if FLAGS.debug:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with stderr_to_nowhere():
+    with stderr_to_nowhere(), hidden("matplotlib", "pandas", "scipy", "sklearn"):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
