@@ -88,15 +88,17 @@ def encode(tokenizer, texts, pairs, max_length):
         `EncodedExamples`.
     """
     columns = {"texts": texts} if pairs is None else {"texts": texts, "pairs": pairs}
+
+    @tf.autograph.experimental.do_not_convert  # it takes a second, and there is nothing to convert
+    def encode_batch(batch):
+        return tokenizer.encode(**batch, max_length=max_length)
+
     pieces = (
         tf.data.Dataset.from_tensor_slices(
             {k: tf.constant(v, tf.string) for k, v in columns.items()}
         )
         .batch(_ENCODE_BATCH)
-        .map(
-            lambda batch: tokenizer.encode(**batch, max_length=max_length),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+        .map(encode_batch, num_parallel_calls=tf.data.AUTOTUNE)
     )
     options = tf.data.Options()
     # Batches side by side keep all cores busy; splitting their small operations up costs more.
@@ -168,6 +170,7 @@ def _packed(examples, targets, selections):
     targets = {name: tf.constant(values) for name, values in targets.items()}
     row_length = examples.row_length
 
+    @tf.autograph.experimental.do_not_convert  # it takes a second, and there is nothing to convert
     def batch(selection):  # [examples]
         inputs, order = pack(
             tf.gather(examples.token_ids, selection),

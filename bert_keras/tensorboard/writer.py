@@ -89,7 +89,7 @@ class RunWriter:
             *specs: its arguments, a `tf.TensorSpec` for each tensor.
         """
         if not hasattr(function, "get_concrete_function"):
-            function = tf.function(function)
+            function = tf.function(function, autograph=False)
         with self._written(0, "train"):
             tf.summary.graph(function.get_concrete_function(*specs).graph)
 

@@ -61,7 +61,7 @@ class Inference:
         key = repr(spec)
         if key not in self._traced:
             self._traced[key] = tf.function(
-                self._answer, input_signature=[spec, tf.TensorSpec([], tf.float32)]
+                self._answer, [spec, tf.TensorSpec([], tf.float32)], autograph=False
             )
         return self._traced[key]
 

@@ -60,10 +60,10 @@ class TrainingStep:
         """
         flag, number = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
         if self._parts == 1:
-            return tf.function(self._at_once, input_signature=[spec, flag])
+            return tf.function(self._at_once, [spec, flag], autograph=False)
         # A call each, so that no two parts' activations are in memory together.
-        add = tf.function(self._add_part, input_signature=[spec, number, number])
-        finish = tf.function(self._apply_sums, input_signature=[spec, flag])
+        add = tf.function(self._add_part, [spec, number, number], autograph=False)
+        finish = tf.function(self._apply_sums, [spec, flag], autograph=False)
 
         def in_parts(batch, stop):
             rows = batch["inputs"]["example_ids"].shape[0]
