@@ -96,8 +96,9 @@ class Job:
         keras.utils.set_random_seed(settings.schedule.seed)
         training_set, dev = self._read(evaluates, predicts)
         with strategy.scope():
-            model = self._task.build_model(settings.init_checkpoint, settings.dtype)
-            answering = _Float32(model)
+            model, answering = _with_twin(
+                lambda: self._task.build_model(settings.init_checkpoint, settings.dtype)
+            )
         if strategy.num_replicas_in_sync > 1:
             model.tell_replicas_apart(lambda: replica_here(strategy)[0])
         model.recompute = settings.recompute
@@ -116,9 +117,9 @@ class Job:
             stopping=stopping.variables,
         )
         self._go_on(checkpoints, trainer)
-        with Interruption() as interruption, self._writer(model, hyperparameters) as writer:
+        with Interruption() as interruption, self._writer(hyperparameters) as writer:
             inference = Inference(
-                answering.model,
+                answering,
                 self._task.answers,
                 settings.eval_batch_size,
                 strategy,
@@ -126,7 +127,6 @@ class Job:
             )
 
             def on_evaluate(step):
-                answering.follow()
                 evaluation = dev and self._task.evaluate(inference(dev, "evaluating"))
                 scores = evaluation.scores if dev else {}
                 if dev:
@@ -135,16 +135,24 @@ class Job:
                 better = stopping.is_better(scores)
                 if better and (settings.early_stopping or step == trainer.total_steps):
                     if self._folder.writes:
-                        self._task.save(answering.model, self._folder.path)
+                        self._task.save(answering, self._folder.path)
                     self._folder.keep_scores(step, scores)
                     self._evaluation = evaluation
                 return stopping.is_over
+
+            # The graph is traced anew for it, which the first step need not wait for.
+            to_draw = [model] if self._folder.writes else []
+
+            def on_scalars(step, scalars):
+                writer.training(step, scalars)
+                while to_draw:
+                    _draw(to_draw.pop(), writer)
 
             skipped = SkippedRows(self._task, self._folder.path / "skipped_rows.jsonl")
             try:
                 if not stopping.is_over:
                     trainer.run(
-                        writer.training,
+                        on_scalars,
                         on_evaluate,
                         checkpoints.save,
                         skipped.note,
@@ -213,16 +221,12 @@ class Job:
                 )
 
     @contextlib.contextmanager
-    def _writer(self, model, hyperparameters):
+    def _writer(self, hyperparameters):
         """The run's events, where this process writes them."""
         if not self._folder.writes:
             yield NoWriter()
             return
         writer = RunWriter(self._folder.path)
-        writer.graph(
-            lambda inputs: model(inputs, training=False),
-            {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.input},
-        )
         writer.hyperparameters(hyperparameters)
         yield writer
         writer.close()
@@ -310,19 +314,30 @@ class Job:
         return place
 
 
-class _Float32:
-    """A float32 twin of a model: itself, if it is float32."""
+def _draw(model, writer):
+    """Writes a model's graph, as it answers."""
+    writer.graph(
+        lambda inputs: model(inputs, training=False),
+        {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.input},
+    )
 
-    def __init__(self, model):
-        self._original = self.model = model
-        if model.dtype_policy.compute_dtype != "float32":
-            self.model = type(model).from_config(model.get_config() | {"dtype": "float32"})
 
-    def follow(self):
-        """Takes the original's weights as they are now."""
-        if self.model is not self._original:
-            for mine, theirs in zip(self.model.weights, self._original.weights, strict=True):
-                mine.assign(theirs)
+def _with_twin(build):
+    """Builds a model, and its float32 twin on the very same variables: itself, if it is float32."""
+    created = []
+
+    def keep(create, **how):
+        created.append(create(**how))
+        return created[-1]
+
+    with tf.variable_creator_scope(keep):
+        model = build()
+    if model.dtype_policy.compute_dtype == "float32":
+        return model, model
+    kept = {id(variable.value) for variable in model.variables}
+    there = iter([variable for variable in created if id(variable) in kept])
+    with tf.variable_creator_scope(lambda create, **how: next(there)):
+        return model, type(model).from_config(model.get_config() | {"dtype": "float32"})
 
 
 def _expect_rows(examples, flag):
