@@ -137,7 +137,7 @@ class Classification(Task):
         ]
 
     def evaluation_set(self):
-        if self._dev is None:
+        if self._train is None:  # else `prepare` has looked for them
             self._dev = self._source.dev()
             self._check(self._dev)
         return self._encode(self._dev) if self._dev else None
