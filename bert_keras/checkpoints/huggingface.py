@@ -5,9 +5,9 @@ import pathlib
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.tensors_file import beginning
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
@@ -128,16 +128,18 @@ def write_huggingface(model, folder, labels=None, extra=None):
         values["label2id"] = {label: index for index, label in enumerate(labels)}
 
     tensors = {}
-    for weight, value in contents.weights():
-        if "huggingface" in weight.transposed_in:
-            value = value.T
+    for weight in contents.known():
         prefix = "bert." if heads and not weight.is_of_head else ""
-        tensors[prefix + weight.huggingface] = np.ascontiguousarray(value)
+        shape = weight.shape_in("huggingface")
+        tensors[prefix + weight.huggingface] = np.dtype(np.float32), shape
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with write_whole(folder / WEIGHTS, "wb") as file:
-        file.write(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
+        file.write(beginning(tensors, {"format": "pt"}))
+        for weight, value in contents.weights():
+            value = value.T if "huggingface" in weight.transposed_in else value
+            file.write(np.ascontiguousarray(value))
     with write_whole(folder / CONFIG) as file:
         json.dump(values | (extra or {}), file, indent=2, ensure_ascii=False)
         file.write("\n")

@@ -2,26 +2,23 @@
 
 import concurrent.futures
 import errno
+import itertools
 import json
 import logging
 import pathlib
 import re
-import struct
 import zlib
 
 import numpy as np
 import safetensors
+import tensorflow as tf
 
+from bert_keras.checkpoints.tensors_file import DTYPES, beginning
 from bert_keras.errors import InputError
 from bert_keras.files import clear_leftovers, write_whole
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"step-(\d+)\.safetensors")
-_DTYPES = {
-    **{"bool": "BOOL", "bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"},
-    **{"int8": "I8", "int32": "I32", "int64": "I64", "uint8": "U8", "uint32": "U32"},
-    "uint64": "U64",
-}
 # Every file begins with the header's length in 8 bytes and these; then comes the checksum. So it
 # has one place, and can be of all the other bytes of the file, the header's among them.
 _START = b'{"__metadata__":{"checksum":"'
@@ -35,8 +32,8 @@ class Checkpoints:
 
     A file holds the variables, in safetensors' layout, and the step, the notes and a checksum of
     everything in its metadata. It takes its name when all of it is on disk, and the older ones are
-    removed only then. It is written in a thread of its own: `save` costs the training a copy of the
-    variables in memory, which is kept until the file is written.
+    removed only then. It is written in a thread of its own. `save` copies nothing: TensorFlow does,
+    where a variable changes before its turn has come.
 
     Args:
         folder: where; made with the first file.
@@ -114,7 +111,7 @@ class Checkpoints:
         if not self._writes:
             return
         self.flush()
-        arrays = {name: np.asarray(v.numpy()) for name, v in self._variables.items()}
+        arrays = {name: _as_it_is(variable) for name, variable in self._variables.items()}
         self._writing = self._thread.submit(self._write, step, arrays)
 
     def flush(self):
@@ -156,7 +153,7 @@ class Checkpoints:
 
     def _expect_mine(self, path, found):
         expected = {
-            name: (_DTYPES[variable.dtype.name], tuple(variable.shape))
+            name: (DTYPES[variable.dtype.name], tuple(variable.shape))
             for name, variable in self._variables.items()
         }
         for name in [*expected, *found]:
@@ -186,26 +183,38 @@ def _in_words(dtype_and_shape):
 
 
 def _write(path, arrays, metadata):
-    """Writes arrays in safetensors' layout, each once into the file and into its checksum.
+    """Writes a dict's arrays in safetensors' layout, each once into file and checksum; empties it.
 
     The library would want the checksum before it writes, as part of the header.
     """
-    header = {"__metadata__": {"checksum": _NO_CHECKSUM.decode()} | metadata}
-    end = 0
-    for name, array in arrays.items():
-        begin, end = end, end + array.nbytes
-        dtype = _DTYPES[array.dtype.name]
-        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [begin, end]}
-    header = json.dumps(header, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # the arrays' bytes start at a multiple of 8
-    flat = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in arrays.values())
+    start = beginning(
+        {name: (array.dtype, array.shape) for name, array in arrays.items()},
+        {"checksum": _NO_CHECKSUM.decode()} | metadata,
+    )
     checksum = 0
     with write_whole(path, "wb") as file:
-        for piece in (struct.pack("<Q", len(header)), header, *flat):
+        for piece in itertools.chain((start,), _emptied(arrays)):
             checksum = zlib.crc32(piece, checksum)
             file.write(piece)
         file.seek(_PLACE)
         file.write(b"%08x" % checksum)
+
+
+def _as_it_is(variable):
+    """A variable's value, an array that stays the same when the variable changes."""
+    # Not `numpy()`, which copies. The buffer is the variable's own as long as both are equal: what
+    # changes a variable first moves it to another buffer if somebody else holds this one.
+    value = tf.convert_to_tensor(variable)
+    try:
+        return np.asarray(memoryview(value))
+    except ValueError:  # a dtype that Python's buffers do not know, such as bfloat16
+        return value.numpy()
+
+
+def _emptied(arrays):
+    """Yields the bytes of a dict's arrays, and drops each when it has been used."""
+    for name in list(arrays):
+        yield np.ascontiguousarray(arrays.pop(name)).reshape(-1).view(np.uint8)
 
 
 def _is_whole(path):
