@@ -5,7 +5,7 @@
 
 As a user of it would set it up: bfloat16 autocast, the fused AdamW, batches of rows of like length
 padded to their longest. What is left in --moments is when each step had ended, on the clock that
-all processes of a machine share. It needs torch, transformers and accelerate.
+all processes of a machine share, and how much processor time had been taken then. It needs torch, transformers and accelerate.
 """
 
 import json
@@ -22,7 +22,7 @@ class _Moments(transformers.TrainerCallback):
         self.found = []
 
     def on_step_end(self, args, state, control, **others):
-        self.found.append(time.monotonic())
+        self.found.append((time.monotonic(), time.process_time()))
 
 
 def read_examples(path, tokenizer, max_length):
