@@ -5,7 +5,8 @@
 
 As a user of it would set it up: bfloat16 autocast, the fused AdamW, batches of rows of like length
 padded to their longest. What is left in --moments is when each step had ended, on the clock that
-all processes of a machine share, and how much processor time had been taken then. It needs torch, transformers and accelerate.
+all processes of a machine share, and the processor's time by then. It needs torch, transformers and
+accelerate.
 """
 
 import json
