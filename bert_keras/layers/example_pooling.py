@@ -9,6 +9,9 @@ from bert_keras.layers.example_starts import example_starts
 class ExamplePooling(keras.layers.Layer):
     """One vector for each example of packed rows; a subclass says in `pool` which.
 
+    With `one_a_row` set every row is taken to hold one example, from its first token on, and
+    nothing is searched for: how many vectors there are is known from the shapes alone.
+
     Args:
         **kwargs: `name`, `dtype`.
     """
@@ -17,6 +20,7 @@ class ExamplePooling(keras.layers.Layer):
         super().__init__(**kwargs)
         # How many examples come out depends on the values that go in; XLA wants to know before.
         self.supports_jit = False
+        self.one_a_row = False
 
     def call(self, sequence_output, example_ids):
         """Pools.
@@ -28,6 +32,8 @@ class ExamplePooling(keras.layers.Layer):
         Returns:
             [examples, hidden], row by row and from left to right within a row.
         """
+        if self.one_a_row:
+            return self.pool_rows(sequence_output, example_ids > 0)
         tokens = ops.reshape(sequence_output, (-1, sequence_output.shape[-1]))
         return self.pool(tokens, example_starts(example_ids), ops.reshape(example_ids, (-1,)) > 0)
 
@@ -41,6 +47,18 @@ class ExamplePooling(keras.layers.Layer):
 
         Returns:
             [examples, hidden].
+        """
+        raise NotImplementedError
+
+    def pool_rows(self, sequence_output, used):
+        """Makes the vectors of rows that hold one example each.
+
+        Args:
+            sequence_output: [batch, length, hidden].
+            used: bool [batch, length], False for padding.
+
+        Returns:
+            [batch, hidden].
         """
         raise NotImplementedError
 

@@ -15,3 +15,7 @@ class MaxPooling(ExamplePooling):
 
     def pool(self, tokens, starts, used):
         return ops.segment_max(*by_example(tokens, starts, used))  # [examples, hidden]
+
+    def pool_rows(self, sequence_output, used):
+        lowest = ops.cast(ops.logical_not(used), sequence_output.dtype) * -1e9  # [batch, length]
+        return ops.max(sequence_output + ops.expand_dims(lowest, 2), axis=1)  # [batch, hidden]

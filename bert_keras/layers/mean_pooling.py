@@ -20,3 +20,8 @@ class MeanPooling(ExamplePooling):
         sums = ops.segment_sum(vectors, number, count)  # [examples, hidden]
         counts = ops.segment_sum(ops.ones_like(vectors[:, :1]), number, count)
         return ops.cast(sums / counts, self.compute_dtype)
+
+    def pool_rows(self, sequence_output, used):
+        counted = ops.expand_dims(ops.cast(used, "float32"), 2)  # [batch, length, 1]
+        sums = ops.sum(ops.cast(sequence_output, "float32") * counted, axis=1)  # [batch, hidden]
+        return ops.cast(sums / ops.sum(counted, axis=1), self.compute_dtype)

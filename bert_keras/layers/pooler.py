@@ -36,5 +36,8 @@ class Pooler(FirstToken):
     def pool(self, tokens, starts, used):
         return self.dense(super().pool(tokens, starts, used))  # [examples, hidden]
 
+    def pool_rows(self, sequence_output, used):
+        return self.dense(super().pool_rows(sequence_output, used))  # [batch, hidden]
+
     def get_config(self):
         return super().get_config() | {"initializer_range": self.initializer_range}

@@ -4,6 +4,7 @@ import keras
 
 from bert_keras.config import BertConfig
 from bert_keras.layers.dropout import Dropout
+from bert_keras.layers.example_pooling import ExamplePooling
 from bert_keras.layers.transformer_block import TransformerBlock
 
 
@@ -32,6 +33,16 @@ class BertModel(keras.Model):
     def recompute(self, value):
         for block in _blocks_of(self):
             block.recompute = value
+
+    def expect_one_example_a_row(self):
+        """Has the model read rows of one example each, from the first token on, as they are.
+
+        It is for runtimes that want to know all shapes beforehand: what is found by searching in
+        packed rows has none. To be called before the model is traced.
+        """
+        for layer in [*self.layers, *_encoder_of(self).layers]:
+            if isinstance(layer, ExamplePooling):
+                layer.one_a_row = True
 
     def compile_blocks(self, jit):
         """Has training compile the inside of each block, where all shapes are known beforehand.

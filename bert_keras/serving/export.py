@@ -1,12 +1,8 @@
 """A trained model as a SavedModel that needs TensorFlow and nothing else."""
 
-import os
-import pathlib
-import shutil
-import tempfile
-
 import tensorflow as tf
 
+from bert_keras.serving.versions import write_version
 from bert_keras.serving.warmup import write_warmup
 
 
@@ -28,26 +24,14 @@ def export(functions, tokenizer, folder, others=None):
     Returns:
         The new version's path. It appears whole or not at all, and replaces none.
     """
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     module = tf.Module()
     module.tokenizer = tokenizer
     module.functions = functions
     for name, function in (others or {}).items():
         setattr(module, name, function)
-    aside = tempfile.mkdtemp(dir=folder, prefix=".writing-")
-    try:
-        tf.saved_model.save(module, aside, signatures=functions)
-        write_warmup(functions, pathlib.Path(aside))
-        os.chmod(aside, 0o755)
-        while True:
-            versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-            version = folder / str(max(versions, default=0) + 1)
-            try:
-                os.rename(aside, version)
-                return version
-            except OSError:
-                if not version.exists():
-                    raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+    def write(aside):
+        tf.saved_model.save(module, str(aside), signatures=functions)
+        write_warmup(functions, aside)
+
+    return write_version(folder, write)

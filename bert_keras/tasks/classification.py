@@ -39,6 +39,8 @@ class Classification(Task):
         InputError: there are no classes to weigh.
     """
 
+    answers_numbers = True
+
     def __init__(self, source, max_length=128, class_weights=None, pooling=None):
         if class_weights and source.kind != "class":
             raise InputError(
@@ -221,27 +223,32 @@ class Classification(Task):
             "token_ids": signatures.of_token_ids(model, self.tokenizer, self._answer),
         }
 
-    def _answer(self, outputs):
-        """From logits [examples, classes] to what a person asked for, in graph operations."""
+    def numbers(self, outputs):
         if self.kind == "number":
             return {"score": outputs[:, 0]}
-        names = tf.constant(self.labels)
-        if self.kind == "class":
-            probabilities = tf.nn.softmax(outputs)  # [examples, classes]
-            return {
-                "label": tf.gather(names, tf.argmax(outputs, axis=1)),
-                "score": tf.reduce_max(probabilities, axis=1),
-                "probabilities": probabilities,
-            }
-        probabilities = tf.nn.sigmoid(outputs)  # [examples, classes]
-        chosen = tf.ragged.boolean_mask(
-            tf.broadcast_to(names, tf.shape(probabilities)), probabilities >= 0.5
-        )  # [examples, (labels)]
+        if self.kind == "multi":
+            probabilities = tf.nn.sigmoid(outputs)  # [examples, classes]
+            return {"score": tf.reduce_max(probabilities, axis=1), "probabilities": probabilities}
+        probabilities = tf.nn.softmax(outputs)  # [examples, classes]
         return {
-            "label": tf.strings.reduce_join(chosen, axis=1, separator=","),
+            "label": tf.argmax(outputs, axis=1, output_type=tf.int32),
             "score": tf.reduce_max(probabilities, axis=1),
             "probabilities": probabilities,
         }
+
+    def _answer(self, outputs):
+        """From logits [examples, classes] to what a person asked for, in graph operations."""
+        answer = self.numbers(outputs)
+        names = tf.constant(self.labels)
+        if self.kind == "class":
+            answer["label"] = tf.gather(names, answer["label"])
+        elif self.kind == "multi":
+            probabilities = answer["probabilities"]
+            chosen = tf.ragged.boolean_mask(
+                tf.broadcast_to(names, tf.shape(probabilities)), probabilities >= 0.5
+            )  # [examples, (labels)]
+            answer["label"] = tf.strings.reduce_join(chosen, axis=1, separator=",")
+        return answer
 
     def _answer_arrays(self, outputs):
         answer = self._answer(tf.constant(outputs))

@@ -37,6 +37,7 @@ class Embedding(Task):
         InputError: the pairs are of another kind, or the query is none.
     """
 
+    answers_numbers = True
     answers_untrained = True
     compares = True
 
@@ -195,6 +196,9 @@ class Embedding(Task):
             ),
             "token_ids": signatures.of_token_ids(model, self.tokenizer, _answer),
         }
+
+    def numbers(self, outputs):
+        return _answer(outputs)
 
     def _encode(self, texts):
         encoded = encode(self.tokenizer, texts, None, self._max_length)

@@ -45,8 +45,10 @@ class Task(abc.ABC):
     """
 
     tokenizer = None
+    labels = ()  # the names of what it tells apart, where it does
     predicts = True  # whether it has a `prediction_set` and `write_predictions`
     serves = True  # whether it has `signatures`
+    answers_numbers = False  # whether it has `numbers`
     compares = False  # whether its losses need all of a batch, not each part's examples alone
     answers_untrained = False  # whether it can answer with weights that no run has trained
 
@@ -170,6 +172,17 @@ class Task(abc.ABC):
 
     def signatures(self, model):
         """Returns the functions to serve by name, each a `tf.function` with one signature."""
+        raise NotImplementedError
+
+    def numbers(self, outputs):
+        """Reduces the model's outputs to an answer for runtimes that know no strings.
+
+        Args:
+            outputs: the model's, [examples, ...].
+
+        Returns:
+            A dict of float32 and int32 tensors [examples, ...], made in graph ops.
+        """
         raise NotImplementedError
 
     def functions(self, model):

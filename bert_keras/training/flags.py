@@ -18,6 +18,8 @@ _OF_ONE_CALL = {
     "do_eval",
     "do_predict",
     "do_export",
+    "export_format",
+    "export_precision",
     "predict_file",
     "eval_batch_size",
     "save_checkpoints_steps",
@@ -25,6 +27,7 @@ _OF_ONE_CALL = {
     "cpu_devices",
     "debug",
 }
+_EXPORTS = {"saved_model": ("float32", "bfloat16"), "litert": ("float32", "int8")}
 _HYPERPARAMETERS = (
     "init_checkpoint",
     "max_seq_length",
@@ -44,6 +47,13 @@ flags.DEFINE_bool("do_train", False, "Train, or go on with a training that was c
 flags.DEFINE_bool("do_eval", False, "Print the scores and write eval_results.json.")
 flags.DEFINE_bool("do_predict", False, "Write the rows to predict with their answers.")
 flags.DEFINE_bool("do_export", False, "Write a SavedModel into export/<number>.")
+flags.DEFINE_enum("export_format", "saved_model", list(_EXPORTS), "litert: least time, ids in.")
+flags.DEFINE_enum(
+    "export_precision",
+    "float32",
+    ["float32", "bfloat16", "int8"],
+    "saved_model: not int8; litert: not bfloat16.",
+)
 flags.DEFINE_string("init_checkpoint", None, "Folder of weights to start from, or pkg://name/path.")
 flags.DEFINE_integer("max_seq_length", 128, "Tokens read at once; more are cut, or windowed.", 3)
 flags.DEFINE_integer("train_batch_size", 32, "Examples a step.", 1)
@@ -102,6 +112,11 @@ def open_run(of_one_call=()):
         raise InputError("Expected --do_train, --do_eval, --do_predict or --do_export; see --help.")
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, the run's folder.")
+    if FLAGS.do_export and FLAGS.export_precision not in _EXPORTS[FLAGS.export_format]:
+        raise InputError(
+            f"--export_precision: expected {' or '.join(_EXPORTS[FLAGS.export_format])} with "
+            f"--export_format={FLAGS.export_format}, found {FLAGS.export_precision}."
+        )
     start_tensorflow_quietly()
     from bert_keras.training.devices import is_chief, open_strategy
     from bert_keras.training.run_folder import RunFolder
@@ -151,6 +166,11 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
     for name, can in (("do_predict", task.predicts), ("do_export", task.serves)):
         if FLAGS[name].value and not can:
             raise InputError(f"--{name}: this script's models are not for that.")
+    if FLAGS.do_export and FLAGS.export_format == "litert" and not task.answers_numbers:
+        raise InputError(
+            "--export_format: this script's models answer with more than numbers, which takes a "
+            "saved_model, found litert."
+        )
     if not (folder.exists or FLAGS.do_train or task.answers_untrained):
         raise _no_run(folder)
     if FLAGS.do_train and (needs_weights or FLAGS.init_checkpoint):
@@ -201,7 +221,7 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
     if FLAGS.do_predict:
         job.predict()
     if FLAGS.do_export:
-        job.export()
+        job.export(FLAGS.export_format, FLAGS.export_precision)
 
 
 def _no_run(folder):

@@ -12,6 +12,7 @@ from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import resolve, write_whole
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
+from bert_keras.serving.litert import export_litert
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
 from bert_keras.training.console import aligned, in_words
 from bert_keras.training.devices import is_chief, replica_here, tell_workers
@@ -71,7 +72,7 @@ class Job:
         self._settings = settings
         self._folder = folder
         self._strategy = strategy or tf.distribute.get_strategy()
-        self._inference = None
+        self._inference = self._place = None
         self._to_evaluate = self._to_predict = None  # examples, once read
         self._evaluation = None  # that of the model in the folder, once known
 
@@ -277,9 +278,24 @@ class Job:
         path = self._task.write_predictions(inference(examples, "predicting"), self._folder.path)
         print(f"Predictions: {path}")
 
-    def export(self):
-        """Writes a new version of the SavedModel."""
-        model = freeze(self._ready().model)
+    def export(self, form="saved_model", precision="float32"):
+        """Writes a new version of the model for use elsewhere.
+
+        Args:
+            form: "saved_model" or "litert".
+            precision: "float32"; "bfloat16" for a SavedModel that computes in it, and answers in
+                float32 all the same; "int8" for LiteRT.
+        """
+        model = self._ready().model
+        if form == "litert":
+            model = self._task.build_model(self._place, "float32")  # `export_litert` changes it
+            folder = self._folder.path / "export_litert"
+            path = export_litert(model, self._task, folder, precision == "int8")
+            print(f"LiteRT: {path}")
+            return
+        if precision == "bfloat16":
+            model = self._task.build_model(self._place, "mixed_bfloat16")
+        model = freeze(model)
         path = export(
             self._task.signatures(model),
             self._task.tokenizer,
@@ -291,8 +307,8 @@ class Job:
     def _ready(self):
         """The model to answer with."""
         if self._inference is None:
-            place = self._take_up()
-            model = self._task.build_model(place, "float32")
+            self._place = self._take_up()
+            model = self._task.build_model(self._place, "float32")
             self._inference = Inference(model, self._task.answers, self._settings.eval_batch_size)
         return self._inference
 
