@@ -22,8 +22,7 @@ def gelu(x, approximate=False):
     wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
     if approximate:
         return ops.cast(ops.gelu(wide, approximate=True), x.dtype)
-    # In this form, and no other, converters know it and put one operation in its place.
-    return ops.cast(0.5 * wide * (1.0 + ops.erf(wide * 0.5**0.5)), x.dtype)
+    return ops.cast(wide * (0.5 + 0.5 * ops.erf(wide * 0.5**0.5)), x.dtype)
 
 
 def _tanh_gelu(x):

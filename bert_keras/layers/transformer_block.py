@@ -27,6 +27,8 @@ class TransformerBlock(keras.layers.Layer):
             time, and the same numbers. It is a way of training and in no config; a `tf.function`
             keeps to what it was when it was traced.
         jit: likewise, a function that makes a compiled function of one, or None.
+        stand_in: likewise, a function that is called with the block and its inputs and computes
+            the block's output in other forms, such as `block_on_rows`, or None.
 
     Args:
         num_attention_heads: heads, which divide the width of the input.
@@ -61,6 +63,7 @@ class TransformerBlock(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.recompute = False
         self.jit = None
+        self.stand_in = None
 
         policy = self.dtype_policy
         self.attention = MultiHeadAttention(
@@ -110,6 +113,9 @@ class TransformerBlock(keras.layers.Layer):
             [batch, length, hidden], or [1, read, hidden] of the tokens at `places`; of the input's
             dtype.
         """
+        if self.stand_in:
+            return self.stand_in(self, hidden_states, attention_mask)
+
         # Drawn here: computing the block again must drop the same elements, not the next ones.
         seeds = [dropout.draw_seed() if training else None for dropout in self.dropouts]
 

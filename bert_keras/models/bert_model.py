@@ -1,8 +1,11 @@
 """What every model here is: an encoder, or one with heads beside it."""
 
+import functools
+
 import keras
 
 from bert_keras.config import BertConfig
+from bert_keras.layers.block_on_rows import block_on_rows
 from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.example_pooling import ExamplePooling
 from bert_keras.layers.transformer_block import TransformerBlock
@@ -19,6 +22,11 @@ class BertModel(keras.Model):
     def heads(self):
         """What the model has beside an encoder, as `checkpoints.mapping.weights` wants it."""
         return {}
+
+    @property
+    def reads_first_token_alone(self):
+        """Whether the last block's vectors are read at the first token of each example alone."""
+        return False
 
     @property
     def recompute(self):
@@ -38,11 +46,18 @@ class BertModel(keras.Model):
         """Has the model read rows of one example each, from the first token on, as they are.
 
         It is for runtimes that want to know all shapes beforehand: what is found by searching in
-        packed rows has none. To be called before the model is traced.
+        packed rows has none. The blocks compute in forms that suit such runtimes, the last of them
+        for the first token alone where no other is read. To be called before the model is traced.
         """
         for layer in [*self.layers, *_encoder_of(self).layers]:
             if isinstance(layer, ExamplePooling):
                 layer.one_a_row = True
+        blocks = _blocks_of(self)
+        for block in blocks:
+            last = block is blocks[-1]
+            block.stand_in = functools.partial(
+                block_on_rows, first_alone=last and self.reads_first_token_alone
+            )
 
     def compile_blocks(self, jit):
         """Has training compile the inside of each block, where all shapes are known beforehand.

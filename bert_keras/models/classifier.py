@@ -90,6 +90,10 @@ class BertClassifier(BertModel):
     def heads(self):
         return {POOLINGS[self.pooling]: {"num_classes": self.num_classes}}
 
+    @property
+    def reads_first_token_alone(self):
+        return self.pooling == "cls"
+
     @classmethod
     def from_pretrained(cls, ref, num_classes=None, dropout=None, pooling=None, dtype=None):
         """Makes a classifier on a checkpoint's weights.

@@ -79,6 +79,10 @@ class BertEmbedder(BertModel):
         self.normalize = normalize
         self.encoder = encoder
 
+    @property
+    def reads_first_token_alone(self):
+        return self.pooling == "cls"
+
     @classmethod
     def from_pretrained(cls, ref, pooling=None, normalize=None, layer=-1, dtype=None):
         """Makes an embedder on a checkpoint's weights.
