@@ -65,6 +65,9 @@ setuptools.setup(
         ],
         "peers": [
             "accelerate>=1.10",  # without it transformers has no Trainer
+            "onnx>=1.17",
+            "onnxruntime>=1.20",
+            "onnxscript>=0.3",  # which torch.onnx needs
             "sentence-transformers>=6.0",
             "seqeval>=1.2",
             "torch>=2.6",

@@ -1,0 +1,80 @@
+"""The yardstick of ids_to_label.py: transformers' BERT in ONNX Runtime, in turns with others."""
+
+import argparse
+import pathlib
+
+import numpy as np
+import onnxruntime
+import turns
+
+NAMES = "input_ids", "attention_mask", "token_type_ids"
+
+flags = argparse.ArgumentParser(description=__doc__)
+flags.add_argument("--make", help="a folder of weights to write models of, into --folder")
+flags.add_argument("--folder", type=pathlib.Path)
+flags.add_argument("--model", help="the model to time")
+flags.add_argument("--rows", type=int, default=1)
+flags.add_argument("--length", type=int, default=32)
+flags.add_argument("--threads", type=int, default=2)
+flags.add_argument("--calls", type=int, default=1)
+args = flags.parse_args()
+
+
+def make():
+    """Writes the model as torch.onnx makes it, with BERT's operations fused, and each in 8 bits."""
+    import torch
+    import transformers
+    from onnxruntime import quantization
+    from onnxruntime.transformers import optimizer
+
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        args.make, attn_implementation="eager"
+    ).eval()
+
+    class Answer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, *ids):
+            inputs = dict(zip(NAMES, ids, strict=True))
+            return self.model(**inputs).logits.softmax(-1)  # [rows, classes]
+
+    ids = torch.ones(2, 32, dtype=torch.long)
+    plain, fused = (args.folder / f"{name}_float32.onnx" for name in ("onnx", "onnx_fused"))
+    torch.onnx.export(
+        Answer(),
+        (ids, ids, 0 * ids),
+        plain,
+        input_names=list(NAMES),
+        output_names=["probabilities"],
+        dynamic_axes={name: {0: "rows", 1: "length"} for name in NAMES},
+        dynamo=False,
+    )
+    sizes = {"num_heads": model.config.num_attention_heads, "hidden_size": model.config.hidden_size}
+    optimizer.optimize_model(str(plain), "bert", **sizes).save_model_to_file(str(fused))
+    for path in (plain, fused):
+        quantization.quantize_dynamic(
+            path,
+            path.with_name(path.name.replace("float32", "int8")),
+            weight_type=quantization.QuantType.QInt8,
+            extra_options={"DefaultTensorType": 1},  # float32, where it is not inferred
+        )
+
+
+def answer():
+    """The side."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = args.threads
+    session = onnxruntime.InferenceSession(args.model, options)
+    ids = np.random.default_rng(0).integers(1000, 2000, (args.rows, args.length))
+    inputs = dict(zip(NAMES, (ids, np.ones_like(ids), np.zeros_like(ids)), strict=True))
+
+    def run():
+        for _ in range(args.calls):
+            session.run(None, inputs)
+
+    turns.answer(run)
+
+
+make() if args.make else answer()
