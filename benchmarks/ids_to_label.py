@@ -16,6 +16,7 @@ With `--accuracy` nothing is timed: the accuracy on the dev rows of SST-2 is tol
 model as `--do_eval` has it and of both exports. Fails where 8 bits lose more than half a point.
 """
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -116,7 +117,7 @@ def compare_accuracies(folder, versions):
     tokenizer = BertTokenizer.from_pretrained(FLAGS.run_dir)
     model = BertClassifier.from_pretrained(FLAGS.run_dir)
     batches = [tokenizer(dev.texts[i : i + 32], max_length=128) for i in range(0, len(dev), 32)]
-    labels = read_json(versions["int8"] / "labels.json")
+    labels = json.loads((versions["int8"] / "labels.json").read_text(encoding="utf-8"))
     truth = np.array([labels.index(label) for label in dev.labels])
     found = {"the model": [model(batch).numpy().argmax(1) for batch in batches]}
     for precision, version in versions.items():

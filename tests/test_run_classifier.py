@@ -427,6 +427,16 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             "Expected --do_train, --do_eval, --do_predict or --do_export; see --help.",
         ),
         (
+            ["--do_export", "--export_precision=int8"],
+            "--export_precision: expected float32 or bfloat16 with --export_format=saved_model, "
+            "found int8.",
+        ),
+        (
+            ["--do_export", "--export_format=litert", "--export_precision=bfloat16"],
+            "--export_precision: expected float32 or int8 with --export_format=litert, found "
+            "bfloat16.",
+        ),
+        (
             ["--nodo_train", "--do_eval"],
             "--output_dir: run holds no run; begin one with --do_train.",
         ),

@@ -63,6 +63,16 @@ def test_all_in_one_call(finished, samples):
         assert [entity["start"] for entity in found] == starts
 
 
+def test_entities_are_no_numbers(finished):
+    done = call("--do_export", "--export_format=litert", f"--output_dir={finished.folder}")
+    assert (done.code, done.err) == (
+        1,
+        "--export_format: this script's models answer with more than numbers, which takes a "
+        "saved_model, found litert.\n",
+    )
+    assert not (finished.folder / "export_litert").exists()
+
+
 def test_predicting_later_needs_no_other_flags(finished, tmp_path):
     path = tmp_path / "new.txt"
     words = [*["word"] * 100, "U.S.", "\u200b", "😀"]

@@ -47,12 +47,12 @@ flags.DEFINE_bool("do_train", False, "Train, or go on with a training that was c
 flags.DEFINE_bool("do_eval", False, "Print the scores and write eval_results.json.")
 flags.DEFINE_bool("do_predict", False, "Write the rows to predict with their answers.")
 flags.DEFINE_bool("do_export", False, "Write a SavedModel into export/<number>.")
-flags.DEFINE_enum("export_format", "saved_model", list(_EXPORTS), "litert: least time, ids in.")
+flags.DEFINE_enum("export_format", "saved_model", list(_EXPORTS), "litert: ids in, for least time.")
 flags.DEFINE_enum(
     "export_precision",
     "float32",
     ["float32", "bfloat16", "int8"],
-    "saved_model: not int8; litert: not bfloat16.",
+    "int8 is litert's, bfloat16 is not.",
 )
 flags.DEFINE_string("init_checkpoint", None, "Folder of weights to start from, or pkg://name/path.")
 flags.DEFINE_integer("max_seq_length", 128, "Tokens read at once; more are cut, or windowed.", 3)

@@ -341,3 +341,25 @@ def test_no_weights_to_answer_with(make_job, unbroken, tmp_path):
     (path / "flags.json").write_text("{}")
     with pytest.raises(InputError, match="holds no trained model yet"):
         make_job(path, Untrained, init_checkpoint=str(unbroken)).evaluate()
+
+
+def test_exports_of_other_formats_and_precisions(make_job, unbroken, tmp_path, capsys):
+    shutil.copytree(unbroken, tmp_path / "run")
+    job = make_job(tmp_path / "run")
+    ids = {"token_ids": tf.constant([[2, 60, 61, 3, 0]]), "segment_ids": tf.zeros((1, 5), tf.int32)}
+    answers = []
+    for form, precision in (("litert", "int8"), ("saved_model", "bfloat16"), ("saved_model", "")):
+        job.export(form, precision or "float32")
+        path = capsys.readouterr().out.split()[-1]
+        if form == "litert":
+            assert path == str(tmp_path / "run" / "export_litert" / "1")
+            ask = tf.lite.Interpreter(f"{path}/model.tflite").get_signature_runner()
+            answers.append(ask(**ids)["probabilities"])
+        else:
+            signature = tf.saved_model.load(path).signatures["token_ids"]
+            answers.append(signature(**ids)["probabilities"].numpy())
+    in_int8, in_bfloat16, exact = answers
+    assert all(answer.dtype == np.float32 for answer in answers)
+    for answer in (in_int8, in_bfloat16):
+        np.testing.assert_allclose(answer, exact, atol=0.05)
+        assert np.abs(answer - exact).max() > 1e-6
