@@ -11,6 +11,7 @@ and what it cost.
 import dataclasses
 import json
 import pathlib
+import sys
 
 import numpy as np
 import peer_training
@@ -107,9 +108,18 @@ def run(args):
         folder,
         num_labels=len(task.classes) if task.classes else 1,
     )
-    cost = peer_training.train(model, train, tokenizer.pad_token_id, args)
-    answers = peer_training.infer(model, dev, tokenizer.pad_token_id, args, args.bf16)
-    return {"side": "peer", **vars(args), task.metric: score(task, dev, answers), **cost}
+
+    def scored():
+        return score(
+            task, dev, peer_training.infer(model, dev, tokenizer.pad_token_id, args, args.bf16)
+        )
+
+    def watch(step):
+        print(f"step {step}: {task.metric} {scored():.4f}", file=sys.stderr, flush=True)
+
+    often = args.evaluations_per_epoch
+    cost = peer_training.train(model, train, tokenizer.pad_token_id, args, watch, often)
+    return {"side": "peer", **vars(args), task.metric: scored(), **cost}
 
 
 def parse_args():
@@ -117,6 +127,7 @@ def parse_args():
     flags = peer_training.parser(__doc__.splitlines()[0])
     flags.add_argument("--task", choices=TASKS, required=True)
     flags.add_argument("--data_dir", required=True, help="the folder of the GLUE folders")
+    flags.add_argument("--evaluations_per_epoch", type=int, default=0, help="beside the last")
     return flags.parse_args()
 
 

@@ -1,6 +1,7 @@
-"""The yardstick of ids_to_label.py: transformers' BERT in ONNX Runtime, in turns with others."""
+"""The yardstick of ids_to_label.py and text_to_label.py: transformers' BERT in ONNX Runtime."""
 
 import argparse
+import json
 import pathlib
 
 import numpy as np
@@ -15,6 +16,8 @@ flags.add_argument("--folder", type=pathlib.Path)
 flags.add_argument("--model", help="the model to time")
 flags.add_argument("--rows", type=int, default=1)
 flags.add_argument("--length", type=int, default=32)
+flags.add_argument("--texts", help="a JSON list of texts, in place of rows of ids")
+flags.add_argument("--vocab", help="a vocab.txt, for texts")
 flags.add_argument("--threads", type=int, default=2)
 flags.add_argument("--calls", type=int, default=1)
 args = flags.parse_args()
@@ -67,14 +70,35 @@ def answer():
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = args.threads
     session = onnxruntime.InferenceSession(args.model, options)
-    ids = np.random.default_rng(0).integers(1000, 2000, (args.rows, args.length))
-    inputs = dict(zip(NAMES, (ids, np.ones_like(ids), np.zeros_like(ids)), strict=True))
+    read = reader()
 
     def run():
         for _ in range(args.calls):
-            session.run(None, inputs)
+            session.run(None, dict(zip(NAMES, read(), strict=True))).pop().argmax(1)
 
     turns.answer(run)
+
+
+def reader():
+    """A function that gives ids, mask and segments, int64 [rows, length] each."""
+    if not args.texts:
+        ids = np.random.default_rng(0).integers(1000, 2000, (args.rows, args.length))
+        inputs = ids, np.ones_like(ids), np.zeros_like(ids)
+        return lambda: inputs
+    import tokenizers
+
+    tokenizer = tokenizers.BertWordPieceTokenizer(args.vocab)
+    tokenizer.enable_padding()
+    texts = json.loads(pathlib.Path(args.texts).read_text())
+
+    def read():
+        rows = tokenizer.encode_batch(texts)
+        return [
+            np.array([getattr(row, name) for row in rows])
+            for name in ("ids", "attention_mask", "type_ids")
+        ]
+
+    return read
 
 
 make() if args.make else answer()

@@ -110,11 +110,12 @@ def _make_optimizer(model, learning_rate):
     return torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.999), eps=1e-6, fused=True)
 
 
-def _train_epoch(model, batches, optimizer, schedule, pad_id, bf16):
+def _train_epoch(model, batches, optimizer, schedule, pad_id, bf16, watch, evaluations):
     """Trains on the batches once; returns the mean loss of a batch."""
     model.train()
     total = 0.0
-    for batch in batches:
+    due = {len(batches) * number // evaluations for number in range(1, evaluations + 1)}
+    for number, batch in enumerate(batches, 1):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             loss = model(**collate(batch, pad_id)).loss
         loss.backward()
@@ -123,11 +124,17 @@ def _train_epoch(model, batches, optimizer, schedule, pad_id, bf16):
         schedule.step()
         optimizer.zero_grad()
         total += loss.item()
+        if number in due:
+            watch(schedule.last_epoch)
+            model.train()
     return total / len(batches)
 
 
-def train(model, examples, pad_id, args):
-    """Fine-tunes as the flags say; returns what it cost."""
+def train(model, examples, pad_id, args, watch=None, evaluations=0):
+    """Fine-tunes as the flags say; returns what it cost.
+
+    `watch` is called with the number of steps done, `evaluations` times an epoch.
+    """
     rng = random.Random(args.seed)
     optimizer = _make_optimizer(model, args.learning_rate)
     steps = -(-len(examples) // args.train_batch_size) * int(args.num_train_epochs)
@@ -137,7 +144,9 @@ def train(model, examples, pad_id, args):
     started = time.perf_counter()
     for epoch in range(int(args.num_train_epochs)):
         batches = _shuffled_batches(examples, args.train_batch_size, rng)
-        loss = _train_epoch(model, batches, optimizer, schedule, pad_id, args.bf16)
+        loss = _train_epoch(
+            model, batches, optimizer, schedule, pad_id, args.bf16, watch, evaluations
+        )
         seconds = time.perf_counter() - started
         print(f"epoch {epoch + 1}: loss {loss:.4f}, {seconds:.0f} s", file=sys.stderr, flush=True)
     tokens = sum(len(row["input_ids"]) for row in examples)
