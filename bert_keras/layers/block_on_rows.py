@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from bert_keras.layers.feed_forward import ACTIVATIONS
+from bert_keras.layers.feed_forward import ACTIVATIONS, fusible_gelu
 
 
 def block_on_rows(block, hidden_states, attention_mask, first_alone=False):
@@ -31,7 +31,7 @@ def block_on_rows(block, hidden_states, attention_mask, first_alone=False):
     attended = _normalize(block.attention_norm, asking + attended)
     inside = _linear(block.feed_forward.intermediate, attended)  # [batch * length, intermediate]
     activation = block.feed_forward.hidden_act
-    inside = _gelu(inside) if activation == "gelu" else ACTIVATIONS[activation](inside)
+    inside = fusible_gelu(inside) if activation == "gelu" else ACTIVATIONS[activation](inside)
     transformed = _linear(block.feed_forward.output_projection, inside)
     found = _normalize(block.feed_forward_norm, attended + transformed)
     return ops.reshape(found, (batch, length, hidden))
@@ -75,8 +75,3 @@ def _normalize(norm, inputs):
     centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
     variance = ops.mean(centred * centred, axis=-1, keepdims=True)
     return centred * ops.rsqrt(variance + norm.epsilon) * norm.gamma + norm.beta
-
-
-def _gelu(x):
-    # In this form, and not in that of `feed_forward.gelu`, it is known as one operation.
-    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))

@@ -142,7 +142,7 @@ class TransformerBlock(keras.layers.Layer):
             hidden_states = ops.take(tokens, places, axis=0)[None]  # [1, read, hidden]
         attended = self.attention_dropout(attended, training=training, seed=seeds[1])
         hidden_states = self.attention_norm(hidden_states + ops.cast(attended, hidden_states.dtype))
-        transformed = self.feed_forward(hidden_states)
+        transformed = self.feed_forward(hidden_states, training=training)
         transformed = self.feed_forward_dropout(transformed, training=training, seed=seeds[2])
         return self.feed_forward_norm(hidden_states + ops.cast(transformed, hidden_states.dtype))
 
