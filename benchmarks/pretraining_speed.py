@@ -7,8 +7,8 @@ Both run in turns, a process each, in bfloat16, on batches of as many rows of 12
 same vocabulary, masked words alone. Ours is run_pretraining.py on prepared texts; theirs is
 `peer_pretraining.py`, with the usual data collator on blocks without padding. Ours counts the
 later half of its steps, theirs all steps after the first ten. Theirs is run with both of its ways
-of attention, and the faster counts. Medians are printed, and the ratio of our time a token to
-theirs: below 1 is faster.
+of attention, and the faster counts. Medians are printed, the share that each reaches of what the
+machine's matrix products do alone, and the ratio of our time a token to theirs: below 1 is faster.
 """
 
 import json
@@ -18,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 
+import turns
 from absl import app, flags
+
+from bert_keras.config import BertConfig
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent
@@ -64,6 +67,17 @@ def run_peer(attention):
     return json.loads(done.stdout.splitlines()[-1])["tokens_per_second"]
 
 
+def work_of_a_token():
+    """Floating-point operations of the model's matrix products, forward and backward."""
+    mini = BertConfig.from_size("mini")
+    words = len((pathlib.Path(FLAGS.vocab_dir) / "vocab.txt").read_text("utf-8").splitlines())
+    encoder = turns.work_of_encoder(
+        1, 128, mini.num_hidden_layers, mini.hidden_size, mini.intermediate_size
+    )
+    head = 0.15 * 2 * mini.hidden_size * (mini.hidden_size + words)  # at masked tokens
+    return 3 * (encoder + head)
+
+
 def main(_):
     ours, peers = [], {"eager": [], "sdpa": []}
     with tempfile.TemporaryDirectory() as scratch:
@@ -73,10 +87,14 @@ def main(_):
                 found.append(run_peer(attention))
             told = ", ".join(f"{name} {found[-1]:,.0f}" for name, found in peers.items())
             print(f"ours {ours[-1]:,.0f}, transformers {told} tokens/s", flush=True)
+    alone = turns.measure(turns.products("bfloat16"), 9)[turns.PRODUCTS]
+    speed = turns.work_of_products() / statistics.median(alone)
     ours = statistics.median(ours)
     peer, name = max((statistics.median(found), name) for name, found in peers.items())
+    shares = [tokens * work_of_a_token() / speed for tokens in (ours, peer)]
     print(
         f"medians: ours {ours:,.0f}, transformers ({name}) {peer:,.0f} tokens/s; "
+        f"{shares[0]:.0%} and {shares[1]:.0%} of the matrix products' {speed / 1e9:,.0f} GFLOP/s; "
         f"ratio of times {peer / ours:.2f}"
     )
 
