@@ -42,7 +42,8 @@ _CJK = (
     (0x2F800, 0x2FA1F),
 )
 _ASCII_PUNCTUATION = ((33, 47), (58, 64), (91, 96), (123, 126))
-# Beyond these, code points are unassigned or private: they stay as they are.
+# Beyond these, code points are unassigned or private: they stay as they are, as do the unassigned
+# among these, where they are not in a CJK block.
 _ASSIGNED = (*range(0x40000), *range(0xE0000, 0xE1000))
 _WIDTH = 3  # of the longest form: a Hangul syllable becomes three letters
 
@@ -115,13 +116,15 @@ def _unicode(lowercase):
         flags: [codes, width], the bits of the forms.
         kinds: [codes].
     """
-    chars = [chr(code) for code in _ASSIGNED]
-    chars[0] = chars[1]  # NUL is deleted as the other control characters are, and separates below
     codes = np.array(_ASSIGNED)
-    category = np.array([unicodedata.category(char) for char in chars])
+    category = np.array([unicodedata.category(chr(code)) for code in _ASSIGNED])
+    cjk = np.any([(codes >= first) & (codes <= last) for first, last in _CJK], 0)
+    described = (category != "Cn") | cjk
+    codes, category, cjk = codes[described], category[described], cjk[described]
+    chars = [*map(chr, codes)]
+    chars[0] = chars[1]  # NUL is deleted as the other control characters are, and separates below
     space = np.isin(codes, [9, 10, 13]) | np.isin(category, ["Zs", "Zl", "Zp"])
     deleted = (np.isin(category, ["Cc", "Cf"]) & ~space) | (codes == 0xFFFD)
-    cjk = np.any([(codes >= first) & (codes <= last) for first, last in _CJK], 0)
     punctuation = np.char.startswith(category, "P") | np.any(
         [(codes >= first) & (codes <= last) for first, last in _ASCII_PUNCTUATION], 0
     )

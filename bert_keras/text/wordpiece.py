@@ -9,6 +9,7 @@ has the first kind inside, so no walk leaves its word, and both kinds of pieces 
 """
 
 import collections
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -222,11 +223,11 @@ def _double_array(paths, width):
     slots[0] = _ROOT
     size = max(slots.max(), bases.max()) + width
     base, check = np.zeros(size, np.int32), np.full(size, -1, np.int32)
-    best = np.zeros([size, 2], np.int32)
     base[slots] = bases
     check[slots[1:]] = slots[parents[1:]]
-    for path, node in node_of.items():
-        best[slots[node]] = (
-            (len(path), paths[path]) if path in paths else best[slots[parents[node]]]
-        )
+    longest = [(0, 0)]  # by node, from the root
+    for path, node in itertools.islice(node_of.items(), 1, None):
+        longest.append((len(path), paths[path]) if path in paths else longest[parents[node]])
+    best = np.zeros([size, 2], np.int32)
+    best[slots] = longest
     return base, check, best

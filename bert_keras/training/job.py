@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 
@@ -97,7 +98,7 @@ class Job:
         keras.utils.set_random_seed(settings.schedule.seed)
         training_set, dev = self._read(evaluates, predicts)
         with strategy.scope():
-            model, answering = _with_twin(
+            model, make_twin = _with_twin(
                 lambda: self._task.build_model(settings.init_checkpoint, settings.dtype)
             )
         if strategy.num_replicas_in_sync > 1:
@@ -119,16 +120,17 @@ class Job:
         )
         self._go_on(checkpoints, trainer)
         with Interruption() as interruption, self._writer(hyperparameters) as writer:
-            inference = Inference(
-                answering,
-                self._task.answers,
-                settings.eval_batch_size,
-                strategy,
-                interruption,
-            )
+
+            @functools.cache  # made when first needed, which the first step need not wait for
+            def inference():
+                with strategy.scope():
+                    twin = make_twin()
+                return Inference(
+                    twin, self._task.answers, settings.eval_batch_size, strategy, interruption
+                )
 
             def on_evaluate(step):
-                evaluation = dev and self._task.evaluate(inference(dev, "evaluating"))
+                evaluation = dev and self._task.evaluate(inference()(dev, "evaluating"))
                 scores = evaluation.scores if dev else {}
                 if dev:
                     writer.evaluation(step, evaluation)
@@ -136,12 +138,12 @@ class Job:
                 better = stopping.is_better(scores)
                 if better and (settings.early_stopping or step == trainer.total_steps):
                     if self._folder.writes:
-                        self._task.save(answering, self._folder.path)
+                        self._task.save(model, self._folder.path)
                     self._folder.keep_scores(step, scores)
                     self._evaluation = evaluation
                 return stopping.is_over
 
-            # The graph is traced anew for it, which the first step need not wait for.
+            # The graph is traced anew for it: that can wait, too.
             to_draw = [model] if self._folder.writes else []
 
             def on_scalars(step, scalars):
@@ -339,7 +341,10 @@ def _draw(model, writer):
 
 
 def _with_twin(build):
-    """Builds a model, and its float32 twin on the very same variables: itself, if it is float32."""
+    """Builds a model, and a function that makes its float32 twin on the very same variables.
+
+    The twin of a model that is in float32 is the model itself.
+    """
     created = []
 
     def keep(create, **how):
@@ -348,12 +353,16 @@ def _with_twin(build):
 
     with tf.variable_creator_scope(keep):
         model = build()
-    if model.dtype_policy.compute_dtype == "float32":
-        return model, model
-    kept = {id(variable.value) for variable in model.variables}
-    there = iter([variable for variable in created if id(variable) in kept])
-    with tf.variable_creator_scope(lambda create, **how: next(there)):
-        return model, type(model).from_config(model.get_config() | {"dtype": "float32"})
+
+    def make_twin():
+        if model.dtype_policy.compute_dtype == "float32":
+            return model
+        kept = {id(variable.value) for variable in model.variables}
+        there = iter([variable for variable in created if id(variable) in kept])
+        with tf.variable_creator_scope(lambda create, **how: next(there)):
+            return type(model).from_config(model.get_config() | {"dtype": "float32"})
+
+    return model, make_twin
 
 
 def _expect_rows(examples, flag):

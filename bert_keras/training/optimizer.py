@@ -53,7 +53,8 @@ class AdamW(_Adam):
         # The same word twice in a batch is two slices of one row: they must be added up.
         gradient = tf.convert_to_tensor(gradient)
         if self._decays[index]:
-            variable.assign_sub(variable * (learning_rate * self.decay))
+            # One pass over the weights, where subtracting the product would be three.
+            variable.assign(variable * (1.0 - learning_rate * self.decay))
         # The kernel adds epsilon before the correction of the second moment, the paper after it.
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
