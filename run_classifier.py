@@ -57,7 +57,7 @@ def main():
     )
     kind_of_task = RelationExtraction if FLAGS.entity_columns else Classification
     task = kind_of_task(source, FLAGS.max_seq_length, FLAGS.class_weights, FLAGS.pooling)
-    common.run_job(task, folder, run_flags, strategy)
+    common.run_job(task, folder, run_flags, strategy, hyperparameters=("class_weights", "pooling"))
 
 
 if __name__ == "__main__":

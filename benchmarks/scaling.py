@@ -1,19 +1,22 @@
-"""How the cost of a training step grows: time and peak memory by length, batch and model size.
+"""How cost grows, of training and of serving: time and peak memory by length, batch and model size.
 
     PYTHONPATH=. python benchmarks/scaling.py
+    PYTHONPATH=. python benchmarks/scaling.py --serving
 
 One thing is varied at a time around BERT-mini on 16 rows of 128 tokens: the length of the rows with
 as many tokens in all, the rows, the layers, the width (64 to a head), and the published sizes from
-tiny to base. Each point is a process of its own, so that its peak memory is its own: the model, a
-plain training step (forward, backward, clipping, AdamW, dropout on) on made-up rows without
-padding, on one device. Time is the processor's, all cores together, so that other work on the
-machine counts little: the fastest of the steps after two that warm up. Memory is the highest
-resident one, less what the process took before it had a model. Exponents are slopes of least
-squares of the logarithms, over all points and over the two largest alone, where what does not grow
-weighs least: 1 is in proportion. Results go to --results, as a picture beside it, and
-are printed. On a machine with a graphics processor hide it: all this is of the processor.
+tiny to base. Each point is a process of its own, so that its peak memory is its own: the model, and
+a plain training step (forward, backward, clipping, AdamW, dropout on) on made-up rows without
+padding, or a SavedModel in float32 that answers them, ids in. All is on one device. Time is the
+processor's, all cores together, so that other work on the machine counts little: the fastest of the
+steps after two that warm up. Memory is the highest resident one, less what TensorFlow took before
+there was a model. Exponents are slopes of least squares of the logarithms, over all points and over
+the two largest alone, where what does not grow weighs least: 1 is in proportion. Results go to
+--results, as a picture beside it, and are printed. On a machine with a graphics processor hide it:
+all this is of the processor.
 """
 
+import functools
 import json
 import math
 import os
@@ -21,6 +24,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 
 from absl import app, flags
@@ -31,10 +35,16 @@ from bert_keras.script import start_tensorflow_quietly
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent
 
+flags.DEFINE_bool("serving", False, "Answer with the model, in place of training it.")
 flags.DEFINE_list("studies", [], "Some of length, rows, layers, width, size; by default all.")
 flags.DEFINE_integer("points", 0, "How many points of each, from the smallest; 0: all.", 0)
-flags.DEFINE_string("results", str(HERE / "results/scaling.json"), "Where the numbers are kept.")
+flags.DEFINE_string(
+    "results",
+    "",
+    "Where the numbers are kept; of itself benchmarks/results/scaling[_serving].json.",
+)
 flags.DEFINE_string("point", None, "Measure this one alone, a JSON object; used by the script.")
+flags.DEFINE_string("export", None, "Only write the point's SavedModel there; used by the script.")
 
 _TOKENS = 2048  # in a step
 _WARM_UP, _LEAST_STEPS, _LEAST_SECONDS = 2, 3, 3.0
@@ -84,17 +94,48 @@ STUDIES = {
 }
 
 
-def measure(rows, length, layers, width):
-    """Trains some steps in this process; returns seconds a step and bytes."""
-    start_tensorflow_quietly()
+def measure(**point):
+    """Trains some steps in this process, or answers; returns seconds of one and bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        if FLAGS.serving:  # made by another process, for its memory is not the server's
+            command = [sys.executable, __file__, f"--export={folder}"]
+            subprocess.run([*command, f"--point={json.dumps(point)}"], check=True)
+        start_tensorflow_quietly()
+        import tensorflow as tf
+
+        before = _resident()
+        if FLAGS.serving:
+            inputs, loaded = _inputs(**point), tf.saved_model.load(folder)
+            run = functools.partial(loaded.signatures["serving_default"], **inputs)
+        else:
+            run = _trains(**point)
+        seconds = []
+        while len(seconds) < _WARM_UP + _LEAST_STEPS or sum(seconds[_WARM_UP:]) < _LEAST_SECONDS:
+            start = time.process_time()
+            tf.nest.map_structure(lambda tensor: tensor.numpy(), run())
+            seconds.append(time.process_time() - start)
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": min(seconds[_WARM_UP:]), "bytes": peak - before, "bytes_before": before}
+
+
+def _inputs(rows, length, **_):
+    """Made-up rows without padding."""
     import numpy as np
     import tensorflow as tf
 
-    from bert_keras.models.classifier import BertClassifier
-    from bert_keras.training.optimizer import AdamW
-
-    random = np.random.default_rng(0)
     shape = (rows, length)
+    ids = np.random.default_rng(0).integers(1000, BertConfig().vocab_size, shape)
+    return {
+        "token_ids": tf.constant(ids, tf.int32),
+        "segment_ids": tf.zeros(shape, tf.int32),
+        "position_ids": tf.broadcast_to(tf.range(length), shape),
+        "example_ids": tf.ones(shape, tf.int32),
+    }
+
+
+def _model(length, layers, width, **_):
+    from bert_keras.models.classifier import BertClassifier
+
     config = BertConfig(
         hidden_size=width,
         num_hidden_layers=layers,
@@ -102,16 +143,30 @@ def measure(rows, length, layers, width):
         intermediate_size=4 * width,
         max_position_embeddings=max(length, 512),
     )
-    inputs = {
-        "token_ids": tf.constant(random.integers(1000, config.vocab_size, shape), tf.int32),
-        "segment_ids": tf.zeros(shape, tf.int32),
-        "position_ids": tf.broadcast_to(tf.range(length), shape),
-        "example_ids": tf.ones(shape, tf.int32),
-    }
-    labels = tf.constant(random.integers(0, 2, rows), tf.int32)
-    before = _resident()
+    return BertClassifier(config, num_classes=2)
 
-    model = BertClassifier(config, num_classes=2)
+
+def _export(folder, **point):
+    """Writes a SavedModel with constants for weights, as exports of the package have."""
+    start_tensorflow_quietly()
+    import tensorflow as tf
+
+    from bert_keras.serving.freezing import freeze
+
+    frozen, inputs = freeze(_model(**point)), _inputs(**point)
+    spec = {name: tf.TensorSpec([None, None], tf.int32, name) for name in inputs}
+    serve = tf.function(lambda **inputs: {"logits": frozen(inputs)}).get_concrete_function(**spec)
+    tf.saved_model.save(tf.Module(), folder, signatures=serve)
+
+
+def _trains(**point):
+    """A function that does one step of training."""
+    import tensorflow as tf
+
+    from bert_keras.training.optimizer import AdamW
+
+    model, inputs = _model(**point), _inputs(**point)
+    labels = tf.range(point["rows"]) % 2
     variables = model.trainable_variables
     optimizer = AdamW(1e-4)
     optimizer.build(variables)
@@ -128,13 +183,7 @@ def measure(rows, length, layers, width):
         optimizer.apply(gradients, variables)
         return loss
 
-    seconds = []
-    while len(seconds) < _WARM_UP + _LEAST_STEPS or sum(seconds[_WARM_UP:]) < _LEAST_SECONDS:
-        start = time.process_time()
-        float(step())
-        seconds.append(time.process_time() - start)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": min(seconds[_WARM_UP:]), "bytes": peak - before, "bytes_before": before}
+    return step
 
 
 def _resident():
@@ -174,7 +223,7 @@ def draw(studies, path):
             axis.set_title(f"{name}: {overall:.2f}, at the end {at_end:.2f}", fontsize=9)
             axis.grid(alpha=0.3)
         column[1].set_xlabel(STUDIES[name][0])
-    axes[0, 0].set_ylabel("processor seconds a step")
+    axes[0, 0].set_ylabel(f"processor seconds a {'call' if FLAGS.serving else 'step'}")
     axes[1, 0].set_ylabel("peak memory, GiB")
     figure.tight_layout()
     figure.savefig(path, dpi=80)
@@ -182,7 +231,11 @@ def draw(studies, path):
 
 def main(_):
     if FLAGS.point:
-        print(json.dumps(measure(**json.loads(FLAGS.point))))
+        point = json.loads(FLAGS.point)
+        if FLAGS.export:
+            _export(FLAGS.export, **point)
+        else:
+            print(json.dumps(measure(**point)))
         return
     found, measured = {}, {}
     for name in FLAGS.studies or STUDIES:
@@ -192,6 +245,7 @@ def main(_):
             text = json.dumps(point)
             if text not in measured:  # the middle ones are shared
                 command = [sys.executable, __file__, f"--point={text}"]
+                command += ["--serving"] if FLAGS.serving else []
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                 measured[text] = point | json.loads(done.stdout.splitlines()[-1])
             now = measured[text]
@@ -213,7 +267,8 @@ def main(_):
             told = ", ".join(f"{key} {value:.2f}" for key, value in found[name][kind].items())
             print(f"{name}: {kind.replace('_', ' ')}: {told}", flush=True)
     cores = len(os.sched_getaffinity(0))
-    results = pathlib.Path(FLAGS.results)
+    name = "scaling_serving.json" if FLAGS.serving else "scaling.json"
+    results = pathlib.Path(FLAGS.results or HERE / "results" / name)
     results.write_text(json.dumps({"cores": cores, "studies": found}, indent=1) + "\n")
     draw(found, results.with_suffix(".png"))
 

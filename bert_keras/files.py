@@ -89,10 +89,10 @@ def write_whole(path, mode="w"):
     _sync(path.parent)
 
 
-def _sync(folder):
-    """Keeps the names in a folder through a loss of power, where a folder can be opened for it."""
+def _sync(path):
+    """Keeps a file, or the names in a folder, through a loss of power, where it can be opened."""
     with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
@@ -148,17 +148,41 @@ def whole_folder(target, replace=False):
         The folder's path meanwhile. If the block raises, nothing at `target` changes.
     """
     target = pathlib.Path(target).absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for path in target.parent.glob(f"{_ASIDE}*"):
+    with folder_aside(target.parent) as (aside, settle):
+        yield aside
+        settle()
+        _rename(aside, target, replace)
+
+
+@contextlib.contextmanager
+def folder_aside(parent):
+    """A folder to fill, under a name that nobody looks for, and to rename when it is whole.
+
+    What a process that was killed left there is cleared away.
+
+    Args:
+        parent: where; made if it is not there.
+
+    Yields:
+        The folder's path, and a function that brings all in it to the disk, to be called before it
+        is renamed. If it was not renamed it is removed when the block ends.
+    """
+    parent = pathlib.Path(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    for path in parent.glob(f"{_ASIDE}*"):
         with _locked(path) as is_ours:
             if is_ours:
                 shutil.rmtree(path, ignore_errors=True)
-    aside = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=_ASIDE))
+    aside = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_ASIDE))
+
+    def settle():
+        os.chmod(aside, 0o755)
+        for path in [*aside.rglob("*"), aside]:
+            _sync(path)
+
     with _locked(aside):
         try:
-            yield aside
-            os.chmod(aside, 0o755)
-            _rename(aside, target, replace)
+            yield aside, settle
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 

@@ -44,7 +44,8 @@ def run(main):
         ours.addHandler(logging.StreamHandler())
         ours.setLevel(logging.INFO)
         ours.propagate = False
-        absl.logging.set_verbosity(absl.logging.WARNING)  # TensorFlow's own remarks
+        if not FLAGS.debug:  # what TensorFlow and its companions remark
+            absl.logging.set_verbosity(absl.logging.ERROR)
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         try:
             if argv[1:]:

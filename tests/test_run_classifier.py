@@ -277,6 +277,13 @@ def test_entities_that_stand_nowhere(call_badly, tmp_path):
     )
 
 
+@pytest.mark.parametrize("flag", ["learning_rate", "num_train_epochs", "evaluations_per_epoch"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_flags_that_are_not_finite(call_badly, flag, value):
+    found = call_badly(f"--{flag}={value}")
+    assert found == f"--{flag}: expected a finite number, found {value}."
+
+
 def test_a_label_that_train_never_had(call_badly):
     assert call_badly(dev=tsv(*ROWS, "table\tugly")) == (
         "dev.tsv:6: the label 'ugly' is none of the 2 labels of the training rows: bad, good."

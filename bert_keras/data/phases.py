@@ -11,12 +11,14 @@ class Phases:
         long: the `PassageSet` of the later phase, or of the only one.
         short: the `PassageSet` of the first phase, or None.
         short_share: the share of the steps that the first phase has.
+        fingerprint: a str that tells the passages from others.
     """
 
-    def __init__(self, long, short=None, short_share=0.9):
+    def __init__(self, long, short=None, short_share=0.9, fingerprint=None):
         self._long = long
         self._short = short
         self._short_share = short_share if short else 0.0
+        self.fingerprint = fingerprint
 
     def __len__(self):
         """Examples an epoch, counted in long rows."""

@@ -1,6 +1,8 @@
 """Encoded examples to packed batches, by way of tf.data."""
 
 import dataclasses
+import hashlib
+import json
 
 import numpy as np
 import tensorflow as tf
@@ -55,11 +57,23 @@ class TrainingSet:
         targets: dict of arrays [examples, ...].
         group: how many examples, one after the other, are one to the loop and stay together: 2
             where they are the two texts of pairs.
+        names: what targets that are numbers stand for.
     """
 
     examples: EncodedExamples
     targets: dict
     group: int = 1
+    names: tuple = ()
+
+    @property
+    def fingerprint(self):
+        """A hash of the examples, their targets and their order, a str of 16 characters."""
+        found = hashlib.sha256(json.dumps(list(self.names)).encode())
+        for name, values in sorted({"token_ids": self.examples.token_ids, **self.targets}.items()):
+            found.update(name.encode())
+            for part in tf.nest.flatten(values, expand_composites=True):
+                found.update(np.ascontiguousarray(part))
+        return found.hexdigest()[:16]
 
     def __len__(self):
         return len(self.examples) // self.group

@@ -2,22 +2,26 @@
 
 import collections
 import dataclasses
-import math
 import os
 import pathlib
+import re
+
+import numpy as np
 
 from bert_keras.data import catalogue, folders, tables
 from bert_keras.data.tables import shorten
 from bert_keras.errors import InputError
 
-# What people call their columns. A first line of such names is a header.
-_HEADER_WORDS = """
-    text texts sentence sentence1 sentence2 sentences text1 text2 text_a text_b string title body
-    content document review comment message utterance question question1 question2 query premise
-    hypothesis headline description tweet post article
-    label labels class classes category categories topic topics tag tags target sentiment intent
-    score scores rating polarity gold gold_label y
-"""
+# The words by which people call their columns. A first line of such names is a header.
+_HEADER_WORDS = {
+    *("id", "name", "value", "text", "texts", "sentence", "sentences", "string", "phrase", "title"),
+    *("body", "content", "document", "review", "reviews", "comment", "message", "utterance"),
+    *("question", "query", "premise", "hypothesis", "headline", "description", "tweet", "post"),
+    *("article", "label", "labels", "class", "classes", "category", "categories", "topic"),
+    *("topics", "tag", "tags", "target", "sentiment", "intent", "score", "scores", "rating"),
+    *("polarity", "gold"),
+}
+_LARGEST = float(np.finfo(np.float32).max)  # of a number to learn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,16 +258,14 @@ def _index(table, name):
 def _check_first_line(place, texts, labels):
     """Refuses a header that would be read as a row.
 
-    A first line is a header if its text is a word that people call columns by, and its label is
-    too, or is the one label of the file that is not a number; nothing else in the file may have
+    A first line is a header if its text is made of words that people call columns by, and its label
+    is too, or is the one label of the file that is not a number; nothing else in the file may have
     that label.
     """
-    if texts[0].strip().lower() not in _HEADER_WORDS.split():
+    if not _could_name_a_column(texts[0]):
         return
     if labels:
-        if labels[0].strip().lower() not in _HEADER_WORDS.split() and not all(
-            map(_is_number, labels[1:])
-        ):
+        if not (_could_name_a_column(labels[0]) or all(map(_is_number, labels[1:]))):
             return
         if _is_number(labels[0]) or collections.Counter(labels)[labels[0]] > 1:
             return
@@ -272,6 +274,11 @@ def _check_first_line(place, texts, labels):
         f"{place}: expected a row, found what looks like a header, {found}: give the columns by "
         "name, or remove the line."
     )
+
+
+def _could_name_a_column(cell):
+    words = re.findall(r"[^\W\d_]{2,}", cell.lower())  # Review Text, gold_label, sentence1, text_a
+    return bool(words) and _HEADER_WORDS.issuperset(words)
 
 
 def check_texts(texts, places, where):
@@ -318,6 +325,6 @@ def _number(value, place):
 
 def _is_number(value):
     try:
-        return math.isfinite(float(value)) and "_" not in str(value)
+        return abs(float(value)) <= _LARGEST and "_" not in str(value)
     except (TypeError, ValueError, OverflowError):
         return False

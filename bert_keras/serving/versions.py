@@ -2,8 +2,8 @@
 
 import os
 import pathlib
-import shutil
-import tempfile
+
+from bert_keras.files import folder_aside
 
 
 def write_version(folder, write):
@@ -17,11 +17,9 @@ def write_version(folder, write):
         The new version's path. It appears whole or not at all, and replaces none.
     """
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
-    try:
+    with folder_aside(folder) as (aside, settle):
         write(aside)
-        os.chmod(aside, 0o755)
+        settle()
         while True:
             versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
             version = folder / str(max(versions, default=0) + 1)
@@ -31,5 +29,3 @@ def write_version(folder, write):
             except OSError:
                 if not version.exists():
                     raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -112,7 +112,7 @@ class Classification(Task):
             counts = np.bincount(targets["labels"], minlength=len(self.labels))
             weights = (len(weights) / (len(counts) * np.maximum(counts, 1)))[targets["labels"]]
         targets["weights"] = weights.astype(np.float32)
-        return TrainingSet(self._encode(self._train), targets)
+        return TrainingSet(self._encode(self._train), targets, names=tuple(self.labels))
 
     def weights(self, batch):
         return {self.kind: batch["weights"]}

@@ -116,10 +116,6 @@ class Pretraining(Task):
                 "One document is held out, so sentence_accuracy says nothing; see --dev_fraction."
             )
 
-    @property
-    def fingerprint(self):
-        return self._passages and self._passages.key
-
     def restore(self, folder):
         self.tokenizer = open_tokenizer(folder, self._objectives.max_length)
 
@@ -153,6 +149,7 @@ class Pretraining(Task):
             self._examples("train", sizes.passages, self._objectives.max_length),
             self._examples("train", None, short) if short else None,
             self._objectives.short_share,
+            self._passages.key,
         )
 
     def evaluation_set(self):

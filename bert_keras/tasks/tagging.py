@@ -125,7 +125,7 @@ class Tagging(Task):
         )
         labels = split(windowed.ids.with_values(places - 1), windowed.windows)
         self._train_windows = windowed.windows
-        return TrainingSet(windowed.examples, {"labels": labels})
+        return TrainingSet(windowed.examples, {"labels": labels}, names=tuple(self.types))
 
     def weights(self, batch):
         return {"tags": tf.ones([tf.math.count_nonzero(batch["labels"] >= 0, dtype=tf.int32)])}

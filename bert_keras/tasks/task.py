@@ -52,11 +52,6 @@ class Task(abc.ABC):
     compares = False  # whether its losses need all of a batch, not each part's examples alone
     answers_untrained = False  # whether it can answer with weights that no run has trained
 
-    @property
-    def fingerprint(self):
-        """What the data are that a run depends on, a str; None where nobody looks."""
-        return None
-
     @abc.abstractmethod
     def prepare(self, reference):
         """Reads and checks the rows to train and evaluate on, before anything is written.
@@ -98,11 +93,12 @@ class Task(abc.ABC):
     def training_set(self):
         """Returns what to train on.
 
-        Its `len` is the examples of an epoch, and `batches(schedule, first_step)` gives a dataset
-        without end, in an order that is a function of the schedule alone. A batch is a dict:
-        `inputs`, the model's, int32 [rows, length]; `example` int32 [examples], the number of each
-        example that the rows hold, in their order; `row_targets`, where there are targets for each
-        token, a dict of arrays [rows, length]; and further targets by name, [examples, ...].
+        Its `len` is the examples of an epoch, `fingerprint` a str that tells it from others, and
+        `batches(schedule, first_step)` gives a dataset without end, in an order that is a function
+        of the schedule alone. A batch is a dict: `inputs`, the model's, int32 [rows, length];
+        `example` int32 [examples], the number of each example that the rows hold, in their order;
+        `row_targets`, where there are targets for each token, a dict of arrays [rows, length]; and
+        further targets by name, [examples, ...].
         """
 
     @abc.abstractmethod

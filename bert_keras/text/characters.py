@@ -92,8 +92,9 @@ def character_table(lowercase, symbols):
     # Three outputs, plus one, in a number.
     shifts = 21 * np.arange(_WIDTH)
     outputs = np.where(forms >= 0, symbol_of[forms] << FLAG_BITS | flags, -1)
-    keys, row = np.unique(((outputs + 1) << shifts).sum(1), return_inverse=True)
-    plain = np.searchsorted(keys, 1)  # a character unknown to the vocabulary, in a word
+    plain = 1  # a character unknown to the vocabulary, in a word
+    keys, row = np.unique(np.append(((outputs + 1) << shifts).sum(1), plain), return_inverse=True)
+    row, plain = row[:-1], row[-1]
     entries = np.full(size, plain << KIND_BITS | UNCASED, np.int32)
     entries[codes] = row << KIND_BITS | kinds
 

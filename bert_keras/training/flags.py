@@ -1,5 +1,6 @@
 """The flags that every task's script has, declared once, and what a script does with them."""
 
+import math
 import pathlib
 import sys
 
@@ -38,6 +39,8 @@ _HYPERPARAMETERS = (
     "optimizer",
     "learning_rate_decay",
     "warmup_proportion",
+    "gradient_accumulation_steps",
+    "early_stopping",
     "precision",
     "seed",
 )
@@ -117,6 +120,10 @@ def open_run(of_one_call=()):
             f"--export_precision: expected {' or '.join(_EXPORTS[FLAGS.export_format])} with "
             f"--export_format={FLAGS.export_format}, found {FLAGS.export_precision}."
         )
+    for name in declared():
+        value = FLAGS[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"--{name}: expected a finite number, found {value}.")
     start_tensorflow_quietly()
     from bert_keras.training.devices import is_chief, open_strategy
     from bert_keras.training.run_folder import RunFolder

@@ -110,7 +110,7 @@ class Job:
 
         if not self._folder.exists:
             trainer.expect_room()
-        self._folder.begin(flags, self._task.fingerprint)
+        self._folder.begin(flags, training_set.fingerprint)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
         checkpoints = self._folder.checkpoints(
             settings.kept_checkpoints,
@@ -255,7 +255,7 @@ class Job:
         if predicts:
             self._to_predict = self._task.prediction_set()
         if not self._folder.exists:
-            self._folder.begin(flags, self._task.fingerprint)
+            self._folder.begin(flags)
 
     def evaluate(self):
         """Prints the scores of the folder's model and writes them to `eval_results.json`."""

@@ -6,11 +6,13 @@ import os
 import pathlib
 import socket
 
+from bert_keras.config import read_json
 from bert_keras.errors import InputError
 from bert_keras.files import clear_leftovers, hold, is_leftover, write_whole
 from bert_keras.training.checkpoints import Checkpoints
 
 _LOCK = ".lock"
+_PROGRAM = {"program": "bert_keras"}  # in flags.json, which others write, too
 
 
 class RunFolder:
@@ -44,6 +46,10 @@ class RunFolder:
                 f"--output_dir: {path} holds files but no flags.json, so it is no run of this "
                 "program: name a new folder."
             )
+        if self.exists and not _PROGRAM.items() <= self._read("flags.json").items():
+            raise InputError(
+                f"--output_dir: {path}/flags.json is not of this program: name a new folder."
+            )
 
     @property
     def exists(self):
@@ -58,7 +64,9 @@ class RunFolder:
     @property
     def flags(self):
         """The flags that the run was begun with, by name; empty for a new one."""
-        return self._read("flags.json") if self.exists else {}
+        if not self.exists:
+            return {}
+        return {n: v for n, v in self._read("flags.json").items() if n not in _PROGRAM}
 
     def lock(self):
         """Keeps other processes from writing into the run until this one ends, however it ends.
@@ -92,7 +100,7 @@ class RunFolder:
 
         Args:
             flags: by name.
-            data: a task's `fingerprint`.
+            data: the `fingerprint` of what it is trained on, if it is.
 
         Raises:
             InputError: the run was begun on other data, or another process has locked it.
@@ -101,7 +109,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock()
         if self.writes and not self.exists:
-            self._write("flags.json", flags | ({"data": data} if data else {}))
+            self._write("flags.json", _PROGRAM | flags | ({"data": data} if data else {}))
         before = self.flags.get("data")
         if before not in (None, data):
             raise InputError(
@@ -133,11 +141,7 @@ class RunFolder:
         return Checkpoints(self.path / "checkpoints", variables, keep, notes, self.writes)
 
     def _read(self, name):
-        path = self.path / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: expected JSON: {error}.") from None
+        return read_json(self.path / name)
 
     def _write(self, name, values):
         with write_whole(self.path / name) as file:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bert_keras.data.pipeline import (
     EncodedExamples,
+    TrainingSet,
     encode,
     evaluation_batches,
     steps_per_epoch,
@@ -135,3 +136,17 @@ def test_groups_stay_together(batch_size):
         assert chosen == {number ^ 1 for number in chosen} and len(chosen) <= 2 * batch_size
         np.testing.assert_array_equal(batch["labels"], 10 * batch["example"])
     assert_same(draw_groups(1, first_step=steps)[0], batches[steps])
+
+
+def test_a_fingerprint_tells_training_sets_apart():
+    lengths, labels = [3, 9, 2], np.array([0, 1, 1])
+    found = [
+        TrainingSet(make(lengths), {"labels": labels}, names=("bad", "good")),
+        TrainingSet(make(lengths), {"labels": labels}, names=("bad", "fair")),
+        TrainingSet(make(lengths), {"labels": labels[::-1]}, names=("bad", "good")),
+        TrainingSet(make([9, 3, 2]), {"labels": labels}, names=("bad", "good")),
+        TrainingSet(make(lengths), {"labels": tf.ragged.constant([[0], [1, 1], []])}),
+    ]
+    assert len({one.fingerprint for one in found}) == 5
+    again = TrainingSet(make(lengths), {"labels": labels.copy()}, names=("bad", "good"))
+    assert again.fingerprint == found[0].fingerprint

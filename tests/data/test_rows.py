@@ -92,7 +92,7 @@ def test_numbers(write):
     assert read_rows(path, kind="number").labels == [2.0]
 
 
-@pytest.mark.parametrize("value", ["good", "", "nan", "inf", "1e999", "1_0", "3,5"])
+@pytest.mark.parametrize("value", ["good", "", "nan", "inf", "1e999", "1e39", "1_0", "3,5"])
 def test_what_is_no_number(write, value):
     path = write(f"text\tlabel\nfirst\t1\nsecond\t{value}\n")
     assert f":3: expected a finite number, found '{value}'" in refusal(path, kind="number")
@@ -154,6 +154,8 @@ def test_a_row_taken_for_a_header(write):
         ("Review\tRating\na\t1\nb\t2\n", "number"),
         ("text\tgold_mark\na\t0\nb\t1\n", "class"),  # the one label that is no number
         ("text\tlabels\na\tx,y\nb\t\n", "multi"),
+        ("Review Text\tLabel\na\tx\nb\ty\n", "class"),
+        ("text_a\tcategory_name\na\tx\nb\ty\n", "class"),
     ],
 )
 def test_a_header_taken_for_a_row(write, content, kind):

@@ -102,6 +102,9 @@ def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
         make_job(tmp_path).train({"seed": 0}, {"seed": 0})
     assert not RunFolder(tmp_path).finished
     steps = log_steps(monkeypatch)
+    with pytest.raises(InputError, match="was begun on other data"):
+        make_job(tmp_path, seed=1).train({"seed": 0}, {"seed": 0})  # which holds out other rows
+    assert steps == []
     make_job(tmp_path).train({"seed": 0}, {"seed": 0})
     assert steps == [4, 5, 6, 7, 8, 9]
     assert_same_run(tmp_path, unbroken)
@@ -338,7 +341,7 @@ def test_no_weights_to_answer_with(make_job, unbroken, tmp_path):
     assert not path.exists()
     # What is being trained is not answered for by the weights that it began with.
     (path / "checkpoints").mkdir(parents=True)
-    (path / "flags.json").write_text("{}")
+    (path / "flags.json").write_text('{"program": "bert_keras"}')
     with pytest.raises(InputError, match="holds no trained model yet"):
         make_job(path, Untrained, init_checkpoint=str(unbroken)).evaluate()
 

@@ -47,7 +47,16 @@ def test_takes_an_empty_folder(tmp_path):
 def test_damaged_notes(tmp_path):
     (tmp_path / "flags.json").write_text('{"seed": ')
     with pytest.raises(InputError, match=r"flags\.json: expected JSON"):
-        _ = RunFolder(tmp_path).flags
+        RunFolder(tmp_path)
+
+
+@pytest.mark.parametrize("flags", ["{}", '{"lr": 1}', '{"program": "other"}', "[]"])
+def test_flags_of_another_program(tmp_path, flags):
+    (tmp_path / "flags.json").write_text(flags)
+    (tmp_path / "model.safetensors").write_text("theirs")
+    with pytest.raises(InputError, match=r"flags\.json(: expected a JSON object| is not of this)"):
+        RunFolder(tmp_path)
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_checkpoints(tmp_path):
