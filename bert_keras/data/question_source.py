@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bert_keras.data.squad import drop_misplaced, hold_out, read_questions
+from bert_keras.data.squad import drop_empty, drop_misplaced, hold_out, read_questions
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
 
@@ -31,11 +31,12 @@ class QuestionSource:
     def train_and_dev(self):
         """Returns the `Questions` to train on and those to evaluate on, or None for the latter.
 
-        Those to train on are without the answers that are not where they are said to be. Those to
-        evaluate on have them all, for an official score asks for an answer's text alone.
+        Those to train on are without empty questions and without the answers that are not where
+        they are said to be. Those to evaluate on have them all, for an official score asks for an
+        answer's text alone.
         """
         train, dev = self._train_and_dev()
-        return drop_misplaced(train), dev
+        return drop_misplaced(drop_empty(train)), dev
 
     def dev(self):
         """Returns the `Questions` to evaluate on, or None; the same ones as `train_and_dev`."""

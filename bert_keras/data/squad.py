@@ -10,7 +10,7 @@ from bert_keras.data.tables import read_text, shorten
 from bert_keras.errors import InputError
 
 _log = logging.getLogger(__name__)
-_NAMED = 3  # misplaced answers that a message names
+_NAMED = 3  # questions that a message names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_questions(path, labelled=True):
 
     Returns:
         `Questions`. Of a labelled question without answers, or with `is_impossible`, the context
-        is taken to hold no answer.
+        is taken to hold no answer. A question may be empty, as CMRC 2018 has some.
 
     Raises:
         InputError: the file cannot be used; the message names it and the question.
@@ -100,7 +100,7 @@ def read_questions(path, labelled=True):
                     raise InputError(f"{place_of_question}: expected an id of its own, found two.")
                 ids.add(name)
                 questions.ids.append(name)
-                questions.texts.append(_text(qa, "question", place_of_question))
+                questions.texts.append(_string(qa, "question", place_of_question))
                 questions.context_of.append(contexts.setdefault(context, len(contexts)))
                 if labelled:
                     questions.answers.append(_answers(qa, context, place_of_question))
@@ -108,6 +108,27 @@ def read_questions(path, labelled=True):
     if not questions:
         raise InputError(f"{path}: expected questions, found none.")
     return questions
+
+
+def drop_empty(questions):
+    """Leaves out questions that ask nothing, which would teach nonsense.
+
+    Raises:
+        InputError: there is no other.
+    """
+    kept = [index for index, text in enumerate(questions.texts) if text.strip()]
+    if len(kept) == len(questions):
+        return questions
+    names = [shorten(n) for n, text in zip(questions.ids, questions.texts, strict=True) if not text.strip()]
+    _log.info(
+        "%s: %s questions are empty and are left out: %s.",
+        questions.file,
+        f"{len(names):,}",
+        _some(names),
+    )
+    if not kept:
+        raise InputError(f"{questions.file}: expected questions, found empty ones alone.")
+    return questions.select(kept)
 
 
 def drop_misplaced(questions):
@@ -129,19 +150,17 @@ def drop_misplaced(questions):
             kept.append(index)
     if not misplaced:
         return questions
-    named = ", ".join(
+    names = [
         f"{shorten(questions.ids[index])} ({shorten(answer.text)} at {answer.start})"
-        for index, answer in misplaced[:_NAMED]
-    )
-    more = f" and {len(misplaced) - _NAMED} more" if misplaced[_NAMED:] else ""
+        for index, answer in misplaced
+    ]
     _log.info(
         "%s: %s answers are not in their contexts where they are said to be and are left out, "
-        "and with them %s questions that have no other: %s%s.",
+        "and with them %s questions that have no other: %s.",
         questions.file,
         f"{len(misplaced):,}",
         f"{len(questions) - len(kept):,}",
-        named,
-        more,
+        _some(names),
     )
     if not kept:
         raise InputError(f"{questions.file}: expected answers in their contexts, found none.")
@@ -208,11 +227,16 @@ def _list(record, name, place):
 
 
 def _text(record, name, place):
+    value = _string(record, name, place)
+    if not value or value.isspace():
+        raise InputError(f"{place}: expected text as {name!r}, found nothing.")
+    return value
+
+
+def _string(record, name, place):
     value = _get(record, name, place)
     if not isinstance(value, str):
         raise InputError(f"{place}: expected text as {name!r}, found {shorten(value)}.")
-    if not value or value.isspace():
-        raise InputError(f"{place}: expected text as {name!r}, found nothing.")
     return value
 
 
@@ -223,3 +247,9 @@ def _get(record, name, place):
         keys = ", ".join(map(shorten, record)) or "nothing"
         raise InputError(f"{place}: expected {name!r}, found {keys}.")
     return record[name]
+
+
+def _some(names):
+    """The first of the names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from bert_keras.data.squad import Answer, drop_misplaced, hold_out, read_questions
+from bert_keras.data.squad import Answer, drop_empty, drop_misplaced, hold_out, read_questions
 from bert_keras.errors import InputError
 
 CONTEXTS = ["Ada came at nine.", "茶馆建于1924年。", "A lamp."]
@@ -140,10 +140,6 @@ def answer(**values):
             "q.json: data[0].paragraphs[0].qas[0]: expected 'id', found 'question', 'answers'.",
         ),
         (set_to("id", "2"), "q.json: question '2': expected an id of its own, found two."),
-        (
-            set_to("question", ""),
-            "q.json: question '1': expected text as 'question', found nothing.",
-        ),
         (set_to("question", 7), "q.json: question '1': expected text as 'question', found '7'."),
         (
             lambda c: qa(c).pop("answers"),
@@ -210,6 +206,21 @@ def test_no_json(write, tmp_path, text, pattern):
         read_questions("q.json")
 
 
+def test_empty_questions_are_read_and_not_trained_on(write, caplog):
+    caplog.set_level("INFO")
+
+    def change(content):
+        qa(content)["question"] = ""
+        qa(content, 1)["question"] = " \n"
+
+    questions = read_questions(write(change))
+    assert questions.texts == ["", "Why?", " \n", "When?"]
+    assert drop_empty(questions).ids == ["2", "4"]
+    assert caplog.messages == ["q.json: 2 questions are empty and are left out: '1', '3'."]
+    with pytest.raises(InputError, match=r"^q\.json: expected questions, found empty ones alone\."):
+        drop_empty(questions.select([0, 2]))
+
+
 def test_misplaced_answers_are_counted_named_and_left_out(write, caplog):
     caplog.set_level("INFO")
 
@@ -231,7 +242,7 @@ def test_misplaced_answers_are_counted_named_and_left_out(write, caplog):
 def test_nothing_is_said_where_all_answers_are_there(write, caplog):
     caplog.set_level("INFO")
     questions = read_questions(write())
-    assert drop_misplaced(questions) is questions and not caplog.messages
+    assert drop_misplaced(drop_empty(questions)) is questions and not caplog.messages
 
 
 def many(contexts):

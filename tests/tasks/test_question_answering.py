@@ -188,6 +188,7 @@ PREDICT = [
     {"id": "a", "question": "what is bright"},
     {"id": "b", "question": "where is the chair"},
     {"id": "c", "question": "soup?"},
+    {"id": "d", "question": ""},
 ]
 
 
@@ -204,8 +205,8 @@ def test_what_is_served_is_what_is_predicted(make_task, model, tmp_path, has_nul
     assert task.write_predictions(found, tmp_path) == tmp_path / "predictions.json"
     predicted = json.loads((tmp_path / "predictions.json").read_text())
     best = json.loads((tmp_path / "nbest_predictions.json").read_text())
-    assert list(predicted) == list(best) == ["a", "b", "c"]
-    assert sum(text == "" for text in predicted.values()) == (2 if has_null else 0)
+    assert list(predicted) == list(best) == ["a", "b", "c", "d"]
+    assert sum(text == "" for text in predicted.values()) == (3 if has_null else 0)
     assert (tmp_path / "null_odds.json").exists() == has_null
 
     serve = task.signatures(freeze(model))["serving_default"]
@@ -214,7 +215,7 @@ def test_what_is_served_is_what_is_predicted(make_task, model, tmp_path, has_nul
         serve = tf.saved_model.load(folder).signatures["serving_default"]
     questions = tf.constant([question["question"] for question in PREDICT])
     served = {
-        k: v.numpy() for k, v in serve(question=questions, context=tf.fill([3], LONG)).items()
+        k: v.numpy() for k, v in serve(question=questions, context=tf.fill([4], LONG)).items()
     }
     assert [text.decode() for text in served["answer"]] == list(predicted.values())
     for index, (name, text) in enumerate(predicted.items()):
