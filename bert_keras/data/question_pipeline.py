@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.data.pipeline import EncodedExamples
-from bert_keras.data.tables import shorten
-from bert_keras.errors import InputError
+from bert_keras.data.squad import drop_answers
 from bert_keras.text.question_windows import QuestionWindows, question_windows
 
 _STRINGS = 256  # tokenized at a time
@@ -58,20 +57,29 @@ def encode_questions(tokenizer, questions, sizes):
     return EncodedQuestions(examples, windows, begins, ends, context_of)
 
 
+def drop_unreadable(tokenizer, questions):
+    """Leaves out answers that have no tokens, such as a lone accent, which nothing could find."""
+    texts = list({answer.text: None for answers in questions.answers for answer in answers})
+    if not texts:
+        return questions
+    counts = _tokens(tokenizer.tokenize, texts).row_lengths().numpy()
+    unread = {text for text, count in zip(texts, counts, strict=True) if not count}
+    return drop_answers(
+        questions, lambda _, answer: answer.text not in unread, "not of characters that are read"
+    )
+
+
 def answer_places(encoded, questions):
     """Finds the answers' tokens in the windows.
 
     Args:
         encoded: the `EncodedQuestions` of the questions.
-        questions: labelled `Questions`, their answers where they are said to be. Of several answers
-            the first counts, as in google-research/bert.
+        questions: labelled `Questions`, their answers where they are said to be and readable, see
+            `drop_unreadable`. Of several answers the first counts, as in google-research/bert.
 
     Returns:
         int32 [windows, 2], the example's first and last token of the answer; (0, 0), which is
         [CLS], where the window does not hold the whole of one.
-
-    Raises:
-        InputError: there is no token in an answer.
     """
     begins, ends = encoded.begins.values.numpy(), encoded.ends.values.numpy()
     splits = encoded.begins.row_splits.numpy()
@@ -83,11 +91,6 @@ def answer_places(encoded, questions):
         some = slice(splits[context], splits[context + 1])
         first = np.searchsorted(ends[some], answer.start, "right")
         last = np.searchsorted(begins[some], answer.start + len(answer.text), "left") - 1
-        if last < first:
-            raise InputError(
-                f"{questions.place(index)}: expected an answer of characters that the vocabulary's "
-                f"model reads, found {shorten(answer.text)}."
-            )
         tokens[index] = first, last
 
     windows = encoded.windows

@@ -2,7 +2,13 @@
 
 import dataclasses
 
-from bert_keras.data.squad import drop_empty, drop_misplaced, hold_out, read_questions
+from bert_keras.data.squad import (
+    drop_empty,
+    drop_misplaced,
+    hold_out,
+    read_questions,
+    tell_misplaced,
+)
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
 
@@ -36,11 +42,17 @@ class QuestionSource:
         answer's text alone.
         """
         train, dev = self._train_and_dev()
-        return drop_misplaced(drop_empty(train)), dev
+        train = drop_misplaced(drop_empty(train))
+        if dev:
+            tell_misplaced(dev)
+        return train, dev
 
     def dev(self):
         """Returns the `Questions` to evaluate on, or None; the same ones as `train_and_dev`."""
-        return _read(self.dev_file) if self.dev_file else self._train_and_dev()[1]
+        dev = _read(self.dev_file) if self.dev_file else self._train_and_dev()[1]
+        if dev:
+            tell_misplaced(dev)
+        return dev
 
     def unlabelled(self):
         """Returns the `Questions` to predict."""

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import json
 import logging
 import random
@@ -103,7 +104,7 @@ def read_questions(path, labelled=True):
                 questions.texts.append(_string(qa, "question", place_of_question))
                 questions.context_of.append(contexts.setdefault(context, len(contexts)))
                 if labelled:
-                    questions.answers.append(_answers(qa, context, place_of_question))
+                    questions.answers.append(_answers(qa, place_of_question))
     questions.contexts.extend(contexts)
     if not questions:
         raise InputError(f"{path}: expected questions, found none.")
@@ -116,55 +117,91 @@ def drop_empty(questions):
     Raises:
         InputError: there is no other.
     """
-    kept = [index for index, text in enumerate(questions.texts) if text.strip()]
-    if len(kept) == len(questions):
+    is_empty = [not text.strip() for text in questions.texts]
+    if not any(is_empty):
         return questions
-    names = [shorten(n) for n, text in zip(questions.ids, questions.texts, strict=True) if not text.strip()]
+    names = [shorten(name) for name in itertools.compress(questions.ids, is_empty)]
     _log.info(
         "%s: %s questions are empty and are left out: %s.",
         questions.file,
         f"{len(names):,}",
         _some(names),
     )
-    if not kept:
+    if all(is_empty):
         raise InputError(f"{questions.file}: expected questions, found empty ones alone.")
-    return questions.select(kept)
+    return questions.select(index for index, empty in enumerate(is_empty) if not empty)
 
 
 def drop_misplaced(questions):
-    """Leaves out answers that are not where they are said to be, which would teach nonsense.
+    """Leaves out answers that are not where they are said to be, which would teach nonsense."""
+    return drop_answers(questions, _is_there, "not in their contexts where they are said to be")
+
+
+def tell_misplaced(questions):
+    """Says which answers are not where they are said to be, where they count all the same."""
+    misplaced = _others(questions, _is_there)
+    if misplaced:
+        _log.info(
+            "%s: %s answers are not in their contexts where they are said to be; scores, which "
+            "compare texts alone, count them all the same: %s.",
+            questions.file,
+            f"{len(misplaced):,}",
+            _some(misplaced),
+        )
+
+
+def drop_answers(questions, is_good, trouble):
+    """Leaves out answers, and the questions that had no other.
 
     Args:
         questions: labelled `Questions`.
+        is_good: tells by a context and an `Answer` whether it stays.
+        trouble: what those are that do not, "not ...", for the message that names them.
 
     Returns:
-        `Questions` without such answers, and without the questions that had no other.
+        `Questions`.
+
+    Raises:
+        InputError: there is no other answer.
     """
-    answers, kept, misplaced = [], [], []
-    for index, every in enumerate(questions.answers):
-        context = questions.contexts[questions.context_of[index]]
-        there = [a for a in every if context.startswith(a.text, a.start)]
-        misplaced += [(index, a) for a in every if a not in there]
-        answers.append(there)
-        if there or not every:
-            kept.append(index)
-    if not misplaced:
+    dropped = _others(questions, is_good)
+    if not dropped:
         return questions
-    names = [
-        f"{shorten(questions.ids[index])} ({shorten(answer.text)} at {answer.start})"
-        for index, answer in misplaced
+    answers = [
+        [answer for answer in every if is_good(questions.contexts[context], answer)]
+        for every, context in zip(questions.answers, questions.context_of, strict=True)
     ]
+    kept = [i for i, every in enumerate(questions.answers) if answers[i] or not every]
     _log.info(
-        "%s: %s answers are not in their contexts where they are said to be and are left out, "
-        "and with them %s questions that have no other: %s.",
+        "%s: %s answers are %s and are left out, and with them %s questions that have no other: "
+        "%s.",
         questions.file,
-        f"{len(misplaced):,}",
+        f"{len(dropped):,}",
+        trouble,
         f"{len(questions) - len(kept):,}",
-        _some(names),
+        _some(dropped),
     )
     if not kept:
-        raise InputError(f"{questions.file}: expected answers in their contexts, found none.")
+        raise InputError(
+            f"{questions.file}: expected answers, found those alone that are {trouble}."
+        )
     return dataclasses.replace(questions, answers=answers).select(kept)
+
+
+def _is_there(context, answer):
+    return answer.start >= 0 and context.startswith(answer.text, answer.start)
+
+
+def _others(questions, is_good):
+    """Names the answers that are not good."""
+    return [
+        f"{shorten(name)} ({shorten(answer.text)} at {answer.start})"
+        for name, context, every in zip(
+            questions.ids, questions.context_of, questions.answers, strict=True
+        )
+        for answer in every
+        if not is_good(questions.contexts[context], answer)
+    ]
 
 
 def hold_out(questions, fraction, seed):
@@ -195,7 +232,7 @@ def hold_out(questions, fraction, seed):
     return questions.select(sides[False]), questions.select(sides[True])
 
 
-def _answers(qa, context, place):
+def _answers(qa, place):
     impossible = qa.get("is_impossible", False)
     if not isinstance(impossible, bool):
         raise InputError(
@@ -208,11 +245,6 @@ def _answers(qa, context, place):
         if isinstance(start, bool) or not isinstance(start, int):
             what = shorten(start) if "answer_start" in answer else "nothing"
             raise InputError(f"{place}: expected a number as 'answer_start', found {what}.")
-        if not 0 <= start < len(context):
-            raise InputError(
-                f"{place}: expected an 'answer_start' within the context, 0 to "
-                f"{len(context) - 1}, found {start}."
-            )
         found.append(Answer(text, start))
     if impossible and found:
         raise InputError(f"{place}: 'is_impossible' is true and there are answers.")

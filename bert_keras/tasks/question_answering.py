@@ -9,7 +9,7 @@ import tensorflow as tf
 from bert_keras.config import read_json
 from bert_keras.data.packing import unpack
 from bert_keras.data.pipeline import TrainingSet
-from bert_keras.data.question_pipeline import answer_places, encode_questions
+from bert_keras.data.question_pipeline import answer_places, drop_unreadable, encode_questions
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
 from bert_keras.tasks.question_serving import of_question
@@ -67,7 +67,8 @@ class QuestionAnswering(Task):
 
     def prepare(self, reference):
         self.tokenizer = open_tokenizer(reference, self._sizes.max_length)
-        self._train, self._dev = self._source.train_and_dev()
+        train, self._dev = self._source.train_and_dev()
+        self._train = drop_unreadable(self.tokenizer, train)
         has_null = not all(self._train.answers)
         if has_null:
             self._threshold = self._given_threshold or 0.0

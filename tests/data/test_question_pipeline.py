@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from bert_keras.data import question_pipeline
-from bert_keras.data.question_pipeline import answer_places, encode_questions
+from bert_keras.data.question_pipeline import answer_places, drop_unreadable, encode_questions
 from bert_keras.data.squad import Answer, Questions
-from bert_keras.errors import InputError
 from bert_keras.text.question_windows import WindowSizes
 from bert_keras.text.tokenizer import BertTokenizer
 
@@ -67,11 +66,18 @@ def test_answers_are_found_in_the_windows_that_hold_all_of_them(questions):
     assert places.dtype == np.int32
 
 
-def test_an_answer_without_a_token(questions):
+def test_answers_without_a_token_are_counted_named_and_left_out(questions, caplog):
+    caplog.set_level("INFO")
+    assert drop_unreadable(TOKENIZER, questions) is questions and not caplog.messages
     questions.contexts[1] = "not \u0301 Ada"
+    questions.answers[0].insert(0, Answer(" ", 3))
     questions.answers[3] = [Answer("\u0301", 4)]
-    encoded = encode_questions(TOKENIZER, questions, SIZES)
-    with pytest.raises(
-        InputError, match=r"q\.json: question 'd': expected an answer of characters"
-    ):
-        answer_places(encoded, questions)
+    kept = drop_unreadable(TOKENIZER, questions)
+    assert kept.ids == ["a", "b", "c"]
+    assert kept.answers[0] == [Answer("Ada  came", 9), Answer("cat", 4)]
+    assert caplog.messages == [
+        "q.json: 2 answers are not of characters that are read and are left out, and with them 1 "
+        "questions that have no other: 'a' (' ' at 3), 'd' ('\u0301' at 4)."
+    ]
+    questions.answers[:] = [[] for _ in questions.answers]
+    assert drop_unreadable(TOKENIZER, questions) is questions

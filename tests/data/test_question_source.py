@@ -26,11 +26,13 @@ def write(tmp_path):
     return write
 
 
-def test_a_file_of_its_own_to_evaluate_on_is_taken_whole(write):
+def test_a_file_of_its_own_to_evaluate_on_is_taken_whole(write, caplog):
+    caplog.set_level("INFO")
     source = QuestionSource(train_file=write("train.json", 10), dev_file=write("dev.json", 3))
     train, dev = source.train_and_dev()
     assert train.ids == [str(i) for i in range(2, 10)]
     assert dev.ids == source.dev().ids == ["0", "1", "2"]
+    assert caplog.text.count("dev.json: 1 answers are not in their contexts") == 2
     assert dev.answers[0][0].text == "text 0"  # an official score asks for the text alone
 
 

@@ -3,7 +3,14 @@ import json
 
 import pytest
 
-from bert_keras.data.squad import Answer, drop_empty, drop_misplaced, hold_out, read_questions
+from bert_keras.data.squad import (
+    Answer,
+    drop_empty,
+    drop_misplaced,
+    hold_out,
+    read_questions,
+    tell_misplaced,
+)
 from bert_keras.errors import InputError
 
 CONTEXTS = ["Ada came at nine.", "茶馆建于1924年。", "A lamp."]
@@ -154,16 +161,6 @@ def answer(**values):
             "q.json: question '1': expected a number as 'answer_start', found '0'.",
         ),
         (
-            answer(answer_start=17),
-            "q.json: question '1': expected an 'answer_start' within the context, 0 to 16, "
-            "found 17.",
-        ),
-        (
-            answer(answer_start=-1),
-            "q.json: question '1': expected an 'answer_start' within the context, 0 to 16, "
-            "found -1.",
-        ),
-        (
             answer(text=""),
             "q.json: question '1': an answer: expected text as 'text', found nothing.",
         ),
@@ -237,6 +234,26 @@ def test_misplaced_answers_are_counted_named_and_left_out(write, caplog):
         "q.json: 2 answers are not in their contexts where they are said to be and are left out, "
         "and with them 1 questions that have no other: '1' ('Ada' at 1), '3' ('1924年' at 5)."
     )
+
+
+@pytest.mark.parametrize("start", [-17, -1, 17, 10**30])
+def test_answers_beyond_their_context_are_misplaced(write, caplog, start):
+    caplog.set_level("INFO")
+    questions = drop_misplaced(read_questions(write(answer(answer_start=start))))
+    assert questions.ids == ["2", "3", "4"]
+    assert f"1 questions that have no other: '1' ('Ada' at {start})." in caplog.text
+
+
+def test_misplaced_answers_to_score_by_are_named_and_stay(write, caplog):
+    caplog.set_level("INFO")
+    tell_misplaced(read_questions(write()))
+    assert not caplog.messages
+    questions = read_questions(write(answer(answer_start=1)))
+    tell_misplaced(questions)
+    assert caplog.messages == [
+        "q.json: 1 answers are not in their contexts where they are said to be; scores, which "
+        "compare texts alone, count them all the same: '1' ('Ada' at 1)."
+    ]
 
 
 def test_nothing_is_said_where_all_answers_are_there(write, caplog):

@@ -83,6 +83,13 @@ def test_the_loss_is_over_an_examples_own_tokens(make_task):
         assert loss == pytest.approx(expected, rel=1e-4)
 
 
+def test_an_answer_that_has_no_tokens_is_not_trained_on(make_task):
+    asked = [*QUESTIONS[:2], qa("accent", "who", "\u0301", context=LAMP + "\u0301")]
+    task = make_task(asked, context=LAMP + "\u0301")
+    assert task._train.ids == ["1", "2"] and len(task._dev) == 3
+    assert len(task.training_set()) == 2
+
+
 def test_a_replica_without_an_example_has_no_loss(make_task):
     batch = {
         "inputs": {"example_ids": tf.zeros([0, 12], tf.int32)},
