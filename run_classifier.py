@@ -33,9 +33,11 @@ flags.DEFINE_enum(
     "pooling", None, ["cls", "mean"], "Head on [CLS] (default) or on the mean of the tokens."
 )
 
+_OF_THE_MODEL = ("pooling",)
+
 
 def main():
-    folder, run_flags, strategy = common.open_run()
+    folder, run_flags, strategy = common.open_run(of_the_model=_OF_THE_MODEL)
     from bert_keras.data.source import Columns, Source
     from bert_keras.tasks.classification import Classification
     from bert_keras.tasks.relation_extraction import RelationExtraction

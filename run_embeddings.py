@@ -28,10 +28,11 @@ flags.DEFINE_string("query", "", "With --do_predict: print the texts nearest to 
 flags.DEFINE_integer("num_neighbors", 10, "How many.", 1)
 
 _OF_ONE_CALL = ("query", "num_neighbors")
+_OF_THE_MODEL = ("pooling", "normalize", "layer")
 
 
 def main():
-    folder, run_flags, strategy = common.open_run(of_one_call=_OF_ONE_CALL)
+    folder, run_flags, strategy = common.open_run(_OF_ONE_CALL, _OF_THE_MODEL)
     if FLAGS.query and not FLAGS.do_predict:
         raise InputError("--query needs --do_predict and --predict_file, where to look.")
     from bert_keras.data.source import Columns, Source
@@ -59,8 +60,7 @@ def main():
         FLAGS.query,
         FLAGS.num_neighbors,
     )
-    hyperparameters = ("pooling", "normalize", "layer")
-    common.run_job(task, folder, run_flags, strategy, hyperparameters=hyperparameters)
+    common.run_job(task, folder, run_flags, strategy, hyperparameters=_OF_THE_MODEL)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,11 @@ flags.DEFINE_integer("num_fillings", 5, "How many fillings of each [MASK] to giv
 # Logits over the vocabulary take more memory than those over classes.
 FLAGS.set_default("eval_batch_size", 32)
 _OF_ONE_CALL = ("prepare_again", "beam_workers", "beam_options", "num_fillings")
+_OF_THE_MODEL = ("vocab_dir", "model_size", "bert_config_file")
 
 
 def main():
-    folder, run_flags, strategy = common.open_run(of_one_call=_OF_ONE_CALL)
+    folder, run_flags, strategy = common.open_run(_OF_ONE_CALL, _OF_THE_MODEL)
     if FLAGS.do_predict and not FLAGS.predict_file:
         raise InputError("--do_predict needs --predict_file, texts with [MASK].")
     from bert_keras.data.prepared import prepare

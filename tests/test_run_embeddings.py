@@ -106,6 +106,23 @@ def test_untrained_weights_in_a_new_folder(tiny_checkpoint, samples, tmp_path):
     np.testing.assert_allclose(np.load(folder / "embeddings.npy"), before, atol=1e-6)
 
 
+@pytest.mark.parametrize("asked", ["--do_eval", "--do_predict", "--do_export"])
+def test_a_run_has_one_model(finished, asked):
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*")}
+    started = json.loads((finished.folder / "flags.json").read_text())["init_checkpoint"]
+    done = call(
+        *(asked, f"--output_dir={finished.folder}", "--init_checkpoint=other"),
+        *("--layer=-1", "--pooling=max", "--normalize", "--eval_batch_size=7"),
+    )
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"{finished.folder} was begun with other flags (--normalize was None and is True; --layer "
+        f"was -2 and is -1; --init_checkpoint was {started!r} and is 'other'): take those, or name "
+        "a new --output_dir.\n"
+    )
+    assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*")} == before
+
+
 def test_help_fits_a_screen():
     shown = subprocess.run(
         [sys.executable, run_embeddings.__file__, "--help"], capture_output=True, text=True

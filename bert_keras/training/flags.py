@@ -95,14 +95,16 @@ flags.DEFINE_integer("cpu_devices", 1, "Take the processor as so many devices.",
 flags.DEFINE_integer("seed", 0, "Of all that is random: the same seed, the same run.", 0)
 
 
-def open_run(of_one_call=()):
+def open_run(of_one_call=(), of_the_model=()):
     """Opens the run's folder and takes up the flags that it was begun with.
 
     A flag that is not on the command line has the value that the run was begun with. One that is,
-    and differs, is an error for training and holds for this call alone otherwise.
+    and differs, is an error for training. Otherwise it holds for this call alone, unless it says
+    what the model is, which the folder's is already.
 
     Args:
         of_one_call: the script's own flags that say what to do with a run, not what it is.
+        of_the_model: those that say what the model is.
 
     Returns:
         (`RunFolder`, dict of the run's flags by name, the `tf.distribute.Strategy` to run under).
@@ -139,15 +141,15 @@ def open_run(of_one_call=()):
             f"--output_dir: {folder.path} is a run of {folder.flags['script']}.py, expected one of "
             f"{script}.py, or a new folder."
         )
-    differences = []
+    differences, fixed = [], {"init_checkpoint", *of_the_model}
     for name, value in folder.flags.items():
         if name not in FLAGS:
             continue
         if not FLAGS[name].present:
             FLAGS[name].value = value
-        elif FLAGS[name].value != value:
+        elif FLAGS[name].value != value and (FLAGS.do_train or name in fixed):
             differences.append(f"--{name} was {value!r} and is {FLAGS[name].value!r}")
-    if differences and FLAGS.do_train:
+    if differences:
         raise InputError(
             f"{folder.path} was begun with other flags ({'; '.join(differences)}): take those, or "
             "name a new --output_dir."
