@@ -1,6 +1,7 @@
 """The script as a person calls it, but in this process, where TensorFlow has started."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -43,7 +44,9 @@ def test_all_in_one_call(finished, samples):
     assert list(scores)[:2] == ["f1", "exact_match"] and "NoAns_exact" in scores
     assert f"f1 {scores['f1']:.4f}" in finished.out
     config = json.loads((finished.folder / "config.json").read_text())
-    assert isinstance(config["null_score_diff_threshold"], float)
+    threshold = config["null_score_diff_threshold"]
+    assert scores["null_score_diff_threshold"] == threshold
+    assert f"null_score_diff_threshold {threshold:.4f}" in finished.out
     predicted = json.loads((finished.folder / "predictions.json").read_text())
     assert list(predicted) == [f"q{number:02}" for number in range(1, 33)]
     data = json.loads((samples / "questions.json").read_text())["data"]
@@ -54,6 +57,16 @@ def test_all_in_one_call(finished, samples):
         for qa in paragraph["qas"]
     }
     assert all(answer in contexts[name] for name, answer in predicted.items())
+
+
+def test_another_threshold_holds_for_one_call(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    kept = json.loads((folder / "scores.json").read_text())["scores"]["null_score_diff_threshold"]
+    for flags, expected in ((["--null_score_diff_threshold=-7"], -7), ([], kept)):
+        done = call("--do_eval", f"--output_dir={folder}", *flags)
+        assert done.code == 0, done.err
+        scores = json.loads((folder / "eval_results.json").read_text())
+        assert scores["null_score_diff_threshold"] == expected
 
 
 def test_help_fits_a_screen():

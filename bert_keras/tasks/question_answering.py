@@ -77,6 +77,8 @@ class QuestionAnswering(Task):
                 f"--null_score_diff_threshold: every question in {self._train.file} has an answer."
             )
         self._finds_threshold = has_null and self._given_threshold is None
+        if self._finds_threshold and self._dev is None:
+            _log.info("No questions to choose --%s by (--dev_file): it is 0.", _THRESHOLD)
 
     def restore(self, folder):
         self.tokenizer = open_tokenizer(folder, self._sizes.max_length)
@@ -171,7 +173,10 @@ class QuestionAnswering(Task):
         curves = {}
         if self._threshold is not None:
             curves["no answer"] = (~has_answer, spans.probabilities(True)[1].numpy())
-        return Evaluation(self._scores(exact, f1), {"most wrong": Table(header, rows)}, {}, curves)
+        scores = self._scores(exact, f1)
+        if self._threshold is not None:
+            scores[_THRESHOLD] = self._threshold  # not one of `score_names`: none to stop by
+        return Evaluation(scores, {"most wrong": Table(header, rows)}, {}, curves)
 
     def prediction_set(self):
         self._predict = self._source.unlabelled()

@@ -152,7 +152,7 @@ class Task(abc.ABC):
     @property
     @abc.abstractmethod
     def score_names(self):
-        """The names of the scores that `evaluate` gives, known before there are outputs."""
+        """The names of the scores to stop by that `evaluate` gives, known before it does."""
 
     @abc.abstractmethod
     def evaluate(self, answers):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import types
 
@@ -142,11 +143,11 @@ class Oracle:
 def test_right_answers_score_full(make_task):
     task = make_task()
     evaluation = task.evaluate(Oracle(task, [-2, -1, 3]).answers)
+    assert evaluation.scores.pop("null_score_diff_threshold") == -1  # found here
     assert list(evaluation.scores) == task.score_names
     assert evaluation.scores == dict.fromkeys(
         ["f1", "exact_match", "HasAns_f1", "HasAns_exact", "NoAns_f1", "NoAns_exact"], 1.0
     )
-    assert task._threshold == -1  # found here
     table = evaluation.tables["most wrong"]
     assert table.header == ["question", "truth", "answer", "probability of answer", "f1"]
     assert ["what is bright", "lamp / This lamp", "lamp"] in [row[:3] for row in table.rows]
@@ -157,8 +158,20 @@ def test_right_answers_score_full(make_task):
 def test_a_threshold_that_is_given_is_not_sought(make_task):
     task = make_task(threshold=-1.5)
     scores = task.evaluate(Oracle(task, [-2, -1, 3]).answers).scores
-    assert task._threshold == -1.5
+    assert scores["null_score_diff_threshold"] == -1.5
     assert scores["HasAns_f1"] == 0.5 and scores["NoAns_f1"] == 1  # the second one is lost
+
+
+def test_a_threshold_that_nothing_tells_is_0(make_task, tiny_checkpoint, caplog):
+    caplog.set_level("INFO")
+    told = "No questions to choose --null_score_diff_threshold by (--dev_file): it is 0."
+    for held_out, threshold in ((True, None), (False, 0.5), (False, None)):
+        assert told not in caplog.text
+        task = make_task(prepare=False, threshold=threshold)
+        if not held_out:
+            task._source = dataclasses.replace(task._source, dev_file="", dev_fraction=0)
+        task.prepare(tiny_checkpoint)
+    assert told in caplog.text and task._threshold == 0
 
 
 def test_where_every_question_has_an_answer_none_is_refused(make_task):
