@@ -14,7 +14,7 @@ class TaggedSource:
 
     Attributes:
         train_file, dev_file, predict_file: whatever `read_tagged` reads; "" where there is none.
-        scheme: that of the tags in files of words, or "auto".
+        scheme: that of the tags in files of words, or "auto", by which each file tells its own.
         dev_fraction: the share of the training texts to evaluate on, where there is no `dev_file`.
         seed: of the choice of texts to hold out.
     """
@@ -31,16 +31,13 @@ class TaggedSource:
             raise InputError(f"--dev_fraction: expected 0 to 1, found {self.dev_fraction}.")
 
     def train_and_dev(self):
-        """Returns the `TaggedTexts` to train on and those to evaluate on, or None for the latter.
-
-        Unless a scheme is given, the training file's tags tell it for both.
-        """
+        """Returns the `TaggedTexts` to train on, and those to evaluate on or None."""
         if not self.train_file:
             raise InputError("--do_train needs --train_file.")
-        train = self._read(self.train_file, self.scheme)
+        train = self._read(self.train_file)
         if not train.types:
             raise InputError(f"{self.train_file}: expected entities to learn, found none.")
-        dev = self._own_dev(train.scheme)
+        dev = self._own_dev()
         if dev is None and self.dev_fraction:
             try:
                 train, others = hold_out(train, self.dev_fraction, self.seed)
@@ -49,26 +46,20 @@ class TaggedSource:
             dev = unseen(others, train)
         return train, dev
 
-    def dev(self, scheme):
-        """Returns the `TaggedTexts` to evaluate on, or None; the same ones as `train_and_dev`.
+    def dev(self):
+        """Returns the `TaggedTexts` to evaluate on, or None; the same ones as `train_and_dev`."""
+        return self._own_dev() or self.train_and_dev()[1]
 
-        Args:
-            scheme: that of the training file's tags, or None.
-        """
-        return self._own_dev(scheme) or self.train_and_dev()[1]
-
-    def _own_dev(self, scheme):
+    def _own_dev(self):
         """The texts to evaluate on that stand in a file of their own, or None."""
-        given = self.scheme if self.scheme != "auto" else scheme or "auto"
-        return self._read(self.dev_file, given) if self.dev_file else None
+        return self._read(self.dev_file) if self.dev_file else None
 
     def unlabelled(self):
         """Returns the `TaggedTexts` to predict."""
         if not self.predict_file:
             raise InputError("--do_predict needs --predict_file.")
-        return self._read(self.predict_file, None, labelled=False)
+        return self._read(self.predict_file, labelled=False)
 
-    @staticmethod
-    def _read(file, scheme, labelled=True):
+    def _read(self, file, labelled=True):
         file = resolve(file) if file.startswith(PACKAGE_PREFIX) else file
-        return read_tagged(file, scheme, labelled)
+        return read_tagged(file, self.scheme, labelled)

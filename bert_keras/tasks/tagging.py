@@ -148,7 +148,7 @@ class Tagging(Task):
 
     def evaluation_set(self):
         if self._dev is None:
-            self._dev = self._source.dev(self._scheme)
+            self._dev = self._source.dev()
             check_types(self._dev, self.types)
         if not self._dev:
             return None

@@ -1,5 +1,6 @@
 import pytest
 
+from bert_keras.data.tagged import Entity
 from bert_keras.data.tagged_source import TaggedSource
 from bert_keras.errors import InputError
 
@@ -20,22 +21,26 @@ def test_held_out_texts_are_chosen_by_the_seed_and_are_not_trained_on(files):
         assert not set(train.texts) & set(dev.texts)
         assert set(train.texts) | set(dev.texts) <= {f"Ada{n} ran" for n in range(20)}
         assert len(train) == 15 and 4 <= len(dev) <= 7
-        assert source.dev("iob2").texts == dev.texts
+        assert source.dev().texts == dev.texts
         return dev.texts
 
     assert held_out(1) == held_out(1)
     assert held_out(1) != held_out(2)
 
 
-def test_the_training_files_scheme_is_that_of_the_other_file(files):
+@pytest.mark.parametrize(
+    ("tags", "scheme"), [("I-PER I-PER O I-PER", "iob1"), ("B-PER E-PER O S-PER", "iobes")]
+)
+def test_each_file_tells_its_scheme(files, tags, scheme):
+    (files / "dev.conll").write_text("".join(f"Bo {tag}\n" for tag in tags.split()))
     names = {name: str(files / f"{name}.conll") for name in ("train", "dev")}
     source = TaggedSource(names["train"], names["dev"])
-    with pytest.raises(InputError, match=r"dev\.conll:1: I-PER begins a sentence"):
-        source.train_and_dev()
-    with pytest.raises(InputError, match=r"dev\.conll:1: I-PER begins a sentence"):
-        source.dev("iob2")
-    assert len(source.dev(None)) == 1
-    assert len(TaggedSource(names["train"], names["dev"], scheme="iob1").dev("iob2")) == 1
+    train, dev = source.train_and_dev()
+    assert (train.scheme, dev.scheme, source.dev().scheme) == ("iob2", scheme, scheme)
+    assert dev.entities == [[Entity(0, 5, "PER"), Entity(9, 11, "PER")]] == source.dev().entities
+    # A given one is that of all files.
+    with pytest.raises(InputError, match=r"dev\.conll:[12]: "):
+        TaggedSource(names["train"], names["dev"], scheme="iob2").train_and_dev()
 
 
 def test_what_is_missing(files):
