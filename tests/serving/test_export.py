@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import sample_tasks
 import tensorflow as tf
 
 from bert_keras.data.rows import Columns
@@ -139,61 +140,109 @@ def test_pairs_and_numbers(similarity):
     assert empty["score"].shape == (0,)
 
 
+OTHERS = {
+    "questions": {"question": ["who came", ""], "context": ["The soup was cold. " * 20, "a man"]},
+    "entities": {"text": ["A man is playing a guitar in the rain!", ""]},
+    "relations": {
+        "text": ["The soup was cold and the waiter never came."] * 2,
+        **{"head_start": [4, 4], "head_end": [8, 8], "tail_start": [26, 6], "tail_end": [32, 9]},
+    },
+    "embeddings": {"text": ["The soup was cold.", ""]},
+    "fillings": {"text": ["The [MASK] was [MASK].", "none"]},
+}
+
+
+@pytest.fixture(scope="module")
+def others(tiny_checkpoint, marking_checkpoint, samples, tmp_path_factory):
+    """The other tasks by name: the export of each, and its own answers before that."""
+    made = {}
+    for name, inputs in OTHERS.items():
+        checkpoint = marking_checkpoint if name == "relations" else tiny_checkpoint
+        task = sample_tasks.make(name, samples)
+        if name == "fillings":  # has no rows here to prepare
+            task.restore(checkpoint)
+        else:
+            task.prepare(checkpoint)
+        functions = task.signatures(freeze(task.build_model(checkpoint, "float32")))
+        version = export(functions, task.tokenizer, tmp_path_factory.mktemp(name))
+        made[name] = version, functions["serving_default"](*map(tf.constant, inputs.values()))
+    return made
+
+
 # Runs in a process of its own, with TensorFlow alone.
 ASK = """
 import json, sys
 import tensorflow as tf
 
-folder, texts = sys.argv[1], json.loads(sys.argv[2])
-answers = {}
-answer = tf.saved_model.load(folder).signatures["serving_default"](text=tf.constant(texts))
-answers["load"] = answer["probabilities"].numpy().tolist()
-
-with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
-    signature = meta_graph.signature_def["serving_default"]
-    fetched, label = session.run(
-        [signature.outputs["probabilities"].name, signature.outputs["label"].name],
-        {signature.inputs["text"].name: texts},
-    )
-    answers["session"] = fetched.tolist()
-    answers["labels"] = [name.decode() for name in label]
-    answers["batches"] = [
-        signature.inputs["text"].tensor_shape.dim[0].size,
-        *(output.tensor_shape.dim[0].size for output in signature.outputs.values()),
-    ]
+answers = []
+for folder, inputs in json.loads(sys.argv[1]):
+    tensors = {name: tf.constant(values) for name, values in inputs.items()}
+    loaded = tf.saved_model.load(folder).signatures["serving_default"](**tensors)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
+        signature = meta_graph.signature_def["serving_default"]
+        fetched = session.run(
+            {name: output.name for name, output in signature.outputs.items()},
+            {signature.inputs[name].name: values for name, values in inputs.items()},
+        )
+    ends = [*signature.inputs.values(), *signature.outputs.values()]
+    answers.append({
+        "load": {name: values.numpy().tolist() for name, values in loaded.items()},
+        "session": {name: values.tolist() for name, values in fetched.items()},
+        "batches": [end.tensor_shape.dim[0].size for end in ends],
+    })
 
 from tensorflow.python.tools import saved_model_cli
 
+folder, inputs = json.loads(sys.argv[1])[0]
 sys.argv = ["saved_model_cli", "run", "--dir", folder, "--tag_set", "serve",
-            "--signature_def", "serving_default", "--input_exprs", f"text={texts!r}"]
+            "--signature_def", "serving_default", "--input_exprs", f"text={inputs['text']!r}"]
 try:
     saved_model_cli.main()
 except SystemExit as end:
     assert not end.code
 assert "bert_keras" not in sys.modules
-print("\\n" + json.dumps(answers))
+print("\\n" + json.dumps(answers, default=bytes.decode))
 """
 
 
-def test_needs_tensorflow_alone(topics, tmp_path):
-    texts = ["The soup was cold.", "Rain.", "A man is playing a guitar!"]
-    asked = subprocess.run(
-        [sys.executable, "-c", ASK, str(topics.version), json.dumps(texts)],
-        cwd=tmp_path,  # where no package of ours lies
+@pytest.fixture(scope="module")
+def asked(topics, others, tmp_path_factory):
+    """What all exports answer there, by name, and what was printed of the topics."""
+    exports = [(str(topics.version), {"text": TEXTS})]
+    exports += [(str(version), OTHERS[name]) for name, (version, _) in others.items()]
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, json.dumps(exports)],
+        cwd=tmp_path_factory.mktemp("elsewhere"),  # where no package of ours lies
         capture_output=True,
         text=True,
     )
-    assert asked.returncode == 0, asked.stderr
-    *printed, last = asked.stdout.splitlines()
-    answers = json.loads(last)
-    probabilities = softmax(topics.outputs(texts))
-    np.testing.assert_allclose(answers["load"], probabilities, atol=1e-5, rtol=0)
-    np.testing.assert_allclose(answers["session"], probabilities, atol=1e-5, rtol=0)
+    assert done.returncode == 0, done.stderr
+    *printed, last = done.stdout.splitlines()
+    answers = dict(zip(["topics", *others], json.loads(last), strict=True))
+    return answers | {"printed": "\n".join(printed)}
+
+
+def test_needs_tensorflow_alone(topics, asked):
+    answers, probabilities = asked["topics"], softmax(topics.outputs(TEXTS))
+    for how in ("load", "session"):
+        np.testing.assert_allclose(answers[how]["probabilities"], probabilities, atol=1e-5, rtol=0)
     assert answers["batches"] == [-1] * 4
-    printed = "\n".join(printed)
-    assert "Result for output key label:" in printed
-    assert all(f"b'{label}'" in printed for label in answers["labels"])
+    assert "Result for output key label:" in asked["printed"]
+    assert all(f"b'{label}'" in asked["printed"] for label in answers["session"]["label"])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("how", ["load", "session"])
+def test_other_tasks_need_tensorflow_alone(others, asked, name, how):
+    expected, found = others[name][1], asked[name][how]
+    assert found.keys() == expected.keys()
+    for key, values in expected.items():
+        if values.dtype == tf.string:
+            assert found[key] == np.char.decode(values.numpy().astype(bytes), "utf-8").tolist()
+        else:
+            np.testing.assert_allclose(found[key], values, atol=1e-5, rtol=0)
+    assert set(asked[name]["batches"]) == {-1}
 
 
 def test_versions_are_counted_and_never_replaced(topics):
