@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import safetensors.numpy
+import sample_tasks
 import tensorflow as tf
 
 from bert_keras.data.source import Source
@@ -108,6 +109,28 @@ def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
     make_job(tmp_path).train({"seed": 0}, {"seed": 0})
     assert steps == [4, 5, 6, 7, 8, 9]
     assert_same_run(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("name", ["questions", "entities", "embeddings"])
+def test_other_tasks_go_on_as_well(name, tiny_checkpoint, samples, tmp_path, monkeypatch):
+    def train(path):
+        schedule = Schedule(0.01, 1.0, 8, 0.1, evaluations_per_epoch=0.1, seed=0, max_steps=4)
+        settings = Settings(str(tiny_checkpoint), schedule, save_every=2)
+        Job(sample_tasks.make(name, samples), settings, RunFolder(path)).train({}, {})
+
+    def raise_at_4(self, step, scalars):
+        if step == 4:
+            raise CutOff
+
+    monkeypatch.setattr("bert_keras.training.job._draw", lambda *_: None)  # takes time
+    train(tmp_path / "unbroken")
+    with monkeypatch.context() as patch, pytest.raises(CutOff):
+        patch.setattr(RunWriter, "training", raise_at_4)
+        train(tmp_path / "run")
+    steps = log_steps(monkeypatch)
+    train(tmp_path / "run")
+    assert steps == [3, 4]
+    assert_same_run(tmp_path / "run", tmp_path / "unbroken")
 
 
 @pytest.mark.parametrize("where", ["training", "evaluating"])
