@@ -51,8 +51,8 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
         mask_id: the id of [MASK].
 
     Returns:
-        float32 [examples, ...]: the true token or -1 where there is no [MASK], the best
-        fillings, their probabilities, and the tokens around, -1 beyond the example.
+        float32 [examples, ...]: the true token, the best fillings, their probabilities, and the
+        tokens around, -1 beyond the example; -1 throughout where there is no [MASK].
     """
     tokens, examples = (
         tf.reshape(inputs[name], [-1]) for name in ("token_ids", "example_ids")
@@ -63,23 +63,20 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
     is_hidden = tf.gather(tokens, places) == mask_id
     hidden = tf.where(is_hidden)[:, 0]  # [hidden]
     found = tf.math.unsorted_segment_sum(tf.cast(is_hidden, tf.int32), owner, count)  # [examples]
-    is_there = (found > 0)[:, tf.newaxis]  # [examples, 1]
+    shown = tf.where(found > 0)  # [shown, 1], the examples in which there is one
     middle = tf.cumsum(found, exclusive=True) + found // 2
-    chosen = tf.gather(tf.pad(hidden, [[0, 1]]), middle)  # [examples], any where none is there
-    truth = tf.gather(labels, chosen)[:, tf.newaxis]  # [examples, 1]
-    ids, probabilities = best_tokens(tf.gather(logits, chosen), _BEST)  # [examples, best]
-    place = tf.gather(places, chosen)[:, tf.newaxis]  # [examples, 1]
-    around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [examples, around]
+    chosen = tf.gather(hidden, tf.gather(middle, shown[:, 0]))  # [shown]
+    truth = tf.gather(labels, chosen)[:, tf.newaxis]  # [shown, 1]
+    ids, probabilities = best_tokens(tf.gather(logits, chosen), _BEST)  # [shown, best]
+    place = tf.gather(places, chosen)[:, tf.newaxis]  # [shown, 1]
+    around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [shown, around]
     inside = tf.clip_by_value(around, 0, tf.size(tokens) - 1)
     is_same = (around == inside) & (around // length == place // length)
     is_same &= tf.gather(examples, inside) == tf.gather(examples, place)
-    columns = [
-        tf.where(is_there, truth, -1),
-        ids,
-        probabilities,
-        tf.where(is_same, tf.gather(tokens, inside), -1),
-    ]
-    return tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)
+    columns = [truth, ids, probabilities, tf.where(is_same, tf.gather(tokens, inside), -1)]
+    columns = tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)
+    nothing = tf.fill([count, columns.shape[1]], -1.0)
+    return tf.tensor_scatter_nd_update(nothing, shown, columns)
 
 
 def table_of(fillings, vocabulary):

@@ -98,9 +98,21 @@ class Pretraining(Task):
             size = len(self.tokenizer.vocabulary)
             self._config = dataclasses.replace(self._config, vocab_size=size)
             check_length(self._objectives.max_length, self._config, "the new model")
-        self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
+        self._passages = self._read()
         if self._objectives.sentences == "nsp":
             self._expect_documents()
+
+    def _read(self):
+        """Prepares the passages, and expects something to mask in them."""
+        passages = self._prepare(self.tokenizer, self._objectives.max_length)
+        for split, what in (("train", "to train on"), ("validation", "to evaluate on")):
+            size = passages.sizes[split]
+            if size.unknown == size.tokens:
+                raise InputError(
+                    f"--input_file: expected words {what} that the vocabulary has, found [UNK] "
+                    "alone, and nothing is learned from that."
+                )
+        return passages
 
     def _expect_documents(self):
         """Next sentences are told from those of other documents: there must be some."""
@@ -160,7 +172,7 @@ class Pretraining(Task):
                 "with --objective=none."
             )
         if self._passages is None:
-            self._passages = self._prepare(self.tokenizer, self._objectives.max_length)
+            self._passages = self._read()
         count = self._passages.sizes["validation"].passages
         return self._examples("validation", count, self._objectives.max_length)
 
@@ -236,6 +248,7 @@ class Pretraining(Task):
 
     def _scores(self, answers):
         loss, right, masked, pair_loss, pair_right = answers.sum(axis=0, dtype=np.float64)
+        masked = max(masked, 1)  # special tokens that the text itself has are never masked
         scores = {
             "masked_lm_loss": loss / masked,
             "masked_lm_accuracy": right / masked,

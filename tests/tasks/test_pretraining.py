@@ -37,16 +37,22 @@ TINY = BertConfig(
 class Passages:
     """What `prepare` gives, in memory."""
 
-    def __init__(self, tokenizer, copies=4, documents=12, key="some text"):
+    def __init__(self, tokenizer, copies=4, documents=12, key="some text", texts=TEXT):
         self._examples = []
-        for document, text in enumerate(TEXT * copies):
-            sentences = [s + "." for s in text.split(". ")]
+        for document, text in enumerate(texts * copies):
+            sentences = text.replace(". ", ".\n").split("\n")
             tokens = [tokenizer.tokenize([s])[0].numpy() for s in sentences]
             starts = np.cumsum([0, *map(len, tokens[:-1])])
             self._examples.append(
                 {"tokens": np.concatenate(tokens), "sentences": starts, "document": document}
             )
-        size = types.SimpleNamespace(passages=len(self._examples), documents=documents)
+        tokens = np.concatenate([example["tokens"] for example in self._examples])
+        size = types.SimpleNamespace(
+            passages=len(self._examples),
+            documents=documents,
+            tokens=len(tokens),
+            unknown=np.count_nonzero(tokens == tokenizer.unk_id),
+        )
         self.sizes = {"train": size, "validation": size}
         self.key = key
 
@@ -173,6 +179,39 @@ def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
         shares = [float(probability.removesuffix("%")) for probability in probabilities]
         assert sorted(shares, reverse=True) == shares and 0 < shares[0] <= 100
     assert any("soup" in row[0] or "music" in row[0] for row in table.rows)
+
+
+@pytest.mark.parametrize("sentences", ["nsp", "none"])
+def test_a_batch_in_which_nothing_can_be_masked(tiny_checkpoint, sentences):
+    def prepare(tokenizer, _):
+        return Passages(tokenizer, texts=("力 加\n勝 北", "区", TEXT[0]))
+
+    task = Pretraining(prepare, Objectives(sentences, max_length=64))
+    task.prepare(str(tiny_checkpoint))
+    model = task.build_model(str(tiny_checkpoint), "float32")
+    answers = Inference(model, task.answers, batch_size=1)(task.evaluation_set(), "")
+    assert (answers[:, 2] > 0).any() and not (answers[:, 2] > 0).all()
+    evaluation = task.evaluate(answers)
+    assert evaluation.scores["masked_lm_loss"] > 0
+    assert evaluation.scores == pytest.approx(
+        task.evaluate(Inference(model, task.answers, 99)(task.evaluation_set(), "")).scores, 1e-4
+    )
+    assert 0 < len(evaluation.tables["fillings"].rows) <= 4
+    scores = task.evaluate(answers[answers[:, 2] == 0]).scores
+    assert np.isfinite(list(scores.values())).all()
+
+
+def test_texts_of_unknown_words_alone_are_refused(tiny_checkpoint):
+    def prepare(tokenizer, _):
+        return Passages(tokenizer, texts=("力 加\n勝 北", "区"))
+
+    task = Pretraining(prepare, Objectives(max_length=64))
+    with pytest.raises(InputError, match="--input_file: expected words to train on that the voc"):
+        task.prepare(str(tiny_checkpoint))
+    task = Pretraining(prepare, Objectives("none", max_length=64))
+    task.restore(tiny_checkpoint)
+    with pytest.raises(InputError, match="found .UNK. alone"):
+        task.evaluation_set()
 
 
 def test_learns_what_it_sees(make_task, tmp_path, tiny_checkpoint):
