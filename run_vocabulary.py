@@ -32,6 +32,7 @@ def main():
     from bert_keras.data.tokenizing import sentences_of
     from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
     from bert_keras.text.tokenizer import BertTokenizer
+    from bert_keras.text.wordpiece import MAX_WORD
 
     print(f"Reading {len(corpus.shards):,} files")
     held_out = True
@@ -41,6 +42,12 @@ def main():
     if not words:  # a single document
         held_out = None
         words = count_words(sentences_of(corpus, FLAGS.dev_fraction, held_out), FLAGS.do_lower_case)
+    if not words:
+        next(iter(corpus))  # where there is white space alone, this says so
+        raise InputError(
+            f"{', '.join(FLAGS.input_file)}: expected words to learn a vocabulary from, found none "
+            f"of at most {MAX_WORD} characters."
+        )
     print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
     tokenizer = BertTokenizer(learn_vocabulary(words, FLAGS.vocab_size), FLAGS.do_lower_case)
     coverage = measure_coverage(tokenizer, sentences_of(corpus, FLAGS.dev_fraction, held_out))

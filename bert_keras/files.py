@@ -83,10 +83,16 @@ def write_whole(path, mode="w"):
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # a full disk names no file
+        _name(error, path)
         raise
     _sync(path.parent)
+
+
+def _name(error, path):
+    """Gives an error of the system a path if it has none: a full disk names no file."""
+    if isinstance(error, OSError) and error.errno and error.filename is None:
+        error.filename = str(path)
+        error.strerror = os.strerror(error.errno)  # of which HDF5 makes a paragraph
 
 
 def _sync(path):
@@ -146,12 +152,19 @@ def whole_folder(target, replace=False):
 
     Yields:
         The folder's path meanwhile. If the block raises, nothing at `target` changes.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is the target unless it has another.
     """
     target = pathlib.Path(target).absolute()
-    with folder_aside(target.parent) as (aside, settle):
-        yield aside
-        settle()
-        _rename(aside, target, replace)
+    try:
+        with folder_aside(target.parent) as (aside, settle):
+            yield aside
+            settle()
+            _rename(aside, target, replace)
+    except OSError as error:
+        _name(error, target)
+        raise
 
 
 @contextlib.contextmanager

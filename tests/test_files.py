@@ -34,6 +34,13 @@ def test_a_full_disk_leaves_the_file_before_and_is_named(tmp_path, monkeypatch):
     assert path.read_text() == "before" and names(tmp_path) == ["file"]
 
 
+def test_a_full_disk_is_named_for_a_folder(tmp_path):
+    target = tmp_path / "new"
+    with pytest.raises(OSError, match=f"No space left on device: '{target}'"), whole_folder(target):
+        raise OSError(errno.ENOSPC, "a paragraph\nof HDF5's")
+    assert names(tmp_path) == []
+
+
 def test_a_folder_appears_when_all_is_in_it(tmp_path):
     target = tmp_path / "deep" / "new"
     with whole_folder(target) as aside:

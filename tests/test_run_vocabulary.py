@@ -89,6 +89,24 @@ def test_flags_that_cannot_be(arguments, message):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (" \n\n\t\n", "expected text, found white space."),
+        (
+            "x" * 999,
+            "expected words to learn a vocabulary from, found none of at most 200 characters.",
+        ),
+    ],
+)
+def test_texts_without_words(tmp_path, text, message):
+    path = tmp_path / "texts.txt"
+    path.write_text(text)
+    done = run(f"--input_file={path}", f"--output_dir={tmp_path / 'new'}")
+    assert (done.returncode, done.stderr) == (1, f"{path}: {message}\n")
+    assert not (tmp_path / "new").exists()
+
+
 def test_help_fits_a_screen():
     lines = run("--help").stdout.splitlines()
     assert len(lines) < 24

@@ -117,10 +117,12 @@ class Pretraining(Task):
     def _expect_documents(self):
         """Next sentences are told from those of other documents: there must be some."""
         found = {split: size.documents for split, size in self._passages.sizes.items()}
-        if found["train"] < 2:
+        # None where passages are held out: each document then begins with one that is.
+        trained = found["train"] or found["validation"]
+        if trained < 2:
             raise InputError(
                 f"--objective=nsp: expected several documents to train on, found "
-                f"{found['train']}; in --layout=files a file is a document, in "
+                f"{trained}; in --layout=files a file is a document, in "
                 "--layout=sentences what is between blank lines."
             )
         if found["validation"] < 2:

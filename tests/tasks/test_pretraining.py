@@ -210,7 +210,7 @@ def test_texts_of_unknown_words_alone_are_refused(tiny_checkpoint):
         task.prepare(str(tiny_checkpoint))
     task = Pretraining(prepare, Objectives("none", max_length=64))
     task.restore(tiny_checkpoint)
-    with pytest.raises(InputError, match="found .UNK. alone"):
+    with pytest.raises(InputError, match=r"found \[UNK\] alone"):
         task.evaluation_set()
 
 
@@ -300,14 +300,19 @@ def test_what_cannot_be(make_task, tiny_checkpoint):
 
 
 def test_next_sentences_want_several_documents(tiny_checkpoint, caplog):
-    def make(documents, sentences="nsp"):
+    def make(documents, sentences="nsp", held_out=None):
         def prepare(tokenizer, _):
-            return Passages(tokenizer, documents=documents)
+            passages = Passages(tokenizer, documents=documents)
+            size = types.SimpleNamespace(**vars(passages.sizes["validation"]))
+            size.documents = documents if held_out is None else held_out
+            return types.SimpleNamespace(sizes=passages.sizes | {"validation": size})
 
         Pretraining(prepare, Objectives(sentences, max_length=64)).prepare(str(tiny_checkpoint))
 
     with pytest.raises(InputError, match="--objective=nsp: expected several documents to train on"):
         make(1)
+    with pytest.raises(InputError, match="expected several documents to train on, found 1;"):
+        make(0, held_out=1)  # one document, of which passages are held out, the first among them
     make(1, "sop")
     make(2)
     assert not caplog.records
