@@ -1,9 +1,12 @@
 """KerasHub's layout: a preset's folder, read as data and written by KerasHub itself."""
 
+import errno
 import logging
 import math
+import os
 import pathlib
 import re
+import shutil
 
 import numpy as np
 
@@ -177,6 +180,7 @@ def write_keras_hub(model, tokenizer, folder):
 
     Raises:
         InputError: KerasHub is not installed, or its BERT is too different for the weights.
+        OSError: there is no room, or it cannot be written.
     """
     contents = of(model)
     config = contents.config
@@ -193,6 +197,9 @@ def write_keras_hub(model, tokenizer, folder):
         ) from error
     import h5py
 
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _expect_room(contents, folder)
     _warn(contents)
     task = next((head for head in ("classifier", "masked_lm") if head in contents.heads), None)
     theirs = {name: getattr(config, ours) for ours, name in _NAMES.items()}
@@ -201,7 +208,6 @@ def write_keras_hub(model, tokenizer, folder):
         tokenizer.vocabulary, lowercase=tokenizer.lowercase, strip_accents=tokenizer.lowercase
     )
     length = {"sequence_length": min(tokenizer.max_length, config.max_position_embeddings)}
-    folder = pathlib.Path(folder)
     if task == "classifier":
         preprocessor = keras_hub.models.BertTextClassifierPreprocessor(words, **length)
         keras_hub.models.BertTextClassifier(
@@ -228,6 +234,13 @@ def write_keras_hub(model, tokenizer, folder):
                     place = weight.keras_hub.removeprefix(f"{name}/")
                     found = file[place.replace("/transformer_encoder_0/", "/transformer_encoder/")]
                     found[...] = value.reshape(found.shape)
+
+
+def _expect_room(contents, folder):
+    """On a disk that gets full, HDF5 says pages and breaks the process: better not to begin."""
+    needed = sum(4 * math.prod(weight.shape) for weight in contents.known())
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _warn(contents):

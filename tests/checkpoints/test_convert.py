@@ -1,5 +1,7 @@
 """Whole checkpoints between layouts."""
 
+import types
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -70,6 +72,15 @@ def test_a_write_that_fails_leaves_nothing(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="disk full"):
         convert(folder, tmp_path / "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"old"}
+
+
+def test_keras_hub_s_layout_on_a_full_disk(folder, tmp_path, monkeypatch):
+    pytest.importorskip("keras_hub")
+    free = types.SimpleNamespace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: free)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'new'}'"):
+        convert(folder, tmp_path / "new", "keras_hub")
     assert {path.name for path in tmp_path.iterdir()} == {"old"}
 
 
