@@ -27,6 +27,7 @@ class Corpus:
             "files": a document a file, and a blank line between paragraphs;
             "jsonl": a document a line, as JSON;
             "wikitext": an article begins with a line " = Title = ", and a line is a paragraph;
+                words that are left out, "<unk>", become [UNK];
             "auto": of each file, "jsonl" if its name says so, "wikitext" if its first line is such
                 a title, "files" otherwise.
         text_column: the name of the text in a line of JSON or a row of the catalogue.

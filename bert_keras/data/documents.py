@@ -20,6 +20,8 @@ _PART = 1 << 22  # characters after which a document is handed over in parts
 _BLANK = re.compile(r"\n\s*\n")
 _WIKI_TITLE = re.compile(r"\s*= (?!=)(.*[^=\s]) =\s*")
 _WIKI_HEADING = re.compile(r"\s*(?:= )+(.*[^=\s])(?: =)+\s*")
+_WIKI_UNKNOWN = "<unk>"
+_UNKNOWN = "\U0010fffd"  # for private use: it is in no vocabulary, so a word with it is [UNK]
 _WIKI_MARK = re.compile(r" @([-,.])@ ")  # "1 @,@ 000": what was written without the spaces
 
 
@@ -149,7 +151,10 @@ def _json_lines(path, text_column, language):
 
 
 def _wikitext(path, language):
-    """Articles that begin with " = Title = " after a blank line; headings have more signs."""
+    """Articles that begin with " = Title = " after a blank line; headings have more signs.
+
+    What is written "<unk>" becomes [UNK], which is never masked, and no vocabulary learns it.
+    """
     place, article, size, after_blank = path, [], 0, True
     for number, line in _lines(path, _LINE, "a paragraph a line"):
         if after_blank and _WIKI_TITLE.fullmatch(line):
@@ -157,7 +162,8 @@ def _wikitext(path, language):
             place, article, size = f"{path}:{number}", [], 0
         after_blank = not line.strip()
         heading = _WIKI_HEADING.fullmatch(line)
-        article += split_sentences(heading[1] if heading else _WIKI_MARK.sub(r"\1", line), language)
+        text = heading[1] if heading else _WIKI_MARK.sub(r"\1", line)
+        article += split_sentences(text.replace(_WIKI_UNKNOWN, _UNKNOWN), language)
         size += len(line)
         if size >= _PART:  # an article without end
             yield place, article

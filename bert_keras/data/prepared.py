@@ -16,7 +16,7 @@ from bert_keras.quiet import stderr_to_nowhere
 from bert_keras.text.vocabulary import MOST_UNKNOWN
 
 _FACTS_FILE = "prepared.json"
-_FORMAT = 2  # of the passages: another number, another dataset
+_FORMAT = 3  # of the passages: another number, another dataset
 _SHORTEST = 8
 _SHUFFLED = 1 << 15  # passages; on the disk they lie in random order already
 

@@ -11,6 +11,8 @@ import pytest
 from bert_keras.data import documents
 from bert_keras.data.corpus import Corpus
 from bert_keras.errors import InputError
+from bert_keras.text.learning import count_words
+from bert_keras.text.tokenizer import BertTokenizer
 
 
 def write(path, content):
@@ -76,6 +78,21 @@ def test_wikitext(tmp_path):
         ["Coffee", "Dark-brown ."],
     ]
     assert [document.place for document in found] == [f"{path}:2", f"{path}:11"]
+
+
+def test_what_wikitext_leaves_out_is_unknown(tmp_path):
+    text = " = A <unk> b = \n \n B <unk> <unk> , a <unk>ed . <unk> a b . \n"
+    path = write(tmp_path / "wiki.train.tokens", text)
+    (document,) = Corpus(path)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"ab,.<>", "unk", "e", "##d"]
+    ids = BertTokenizer(tokens).tokenize(document.sentences).to_list()
+    words = [[tokens[i] for i in sentence] for sentence in ids]
+    assert words == [
+        ["a", "[UNK]", "b"],
+        ["b", "[UNK]", "[UNK]", ",", "a", "[UNK]", "."],
+        ["[UNK]", "a", "b", "."],
+    ]
+    assert count_words(document.sentences).keys() == set("ab,.")
 
 
 def test_the_samples(samples):
