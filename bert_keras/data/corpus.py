@@ -10,6 +10,8 @@ from bert_keras.data.documents import LAYOUTS, in_parts, read_documents, split_t
 from bert_keras.data.tables import what_is_in
 from bert_keras.errors import InputError
 
+_BLOCK = 1 << 20  # bytes read at a time
+
 
 class Corpus:
     """Running text to learn a vocabulary from, or to pretrain on.
@@ -97,7 +99,8 @@ class Corpus:
         """Returns what the documents depend on, as a dict that JSON can hold.
 
         Of each file its name, bytes, mtime_ns and the SHA-256 of its content; of each shard of the
-        catalogue its name and the version, rows and bytes of its data set.
+        catalogue its name, the version, rows and bytes of its data set, and the SHA-256 of the
+        files that hold the rows.
         """
         return {
             "layout": self.layout,
@@ -176,11 +179,17 @@ def _catalogue_shards(reference):
 def _describe_rows(shard):
     builder, _, split = catalogue.open_catalogue(shard)
     rows = _split(shard, builder, split)
+    digest = hashlib.sha256()
+    for path in rows.filepaths:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
     return {
         "name": shard,
         "data_set": builder.info.full_name,
         "rows": rows.num_examples,
         "bytes": _bytes_of(builder.info.splits[split.partition("[")[0]], rows),
+        "sha256": digest.hexdigest(),
     }
 
 

@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import pickle
+import shutil
 import tracemalloc
 import urllib.request
 
@@ -288,6 +289,7 @@ class TinyArticles(tfds.core.GeneratorBasedBuilder):
     """Made up: articles of two paragraphs."""
 
     VERSION = tfds.core.Version("1.0.0")
+    word = "Yes"
 
     def _info(self):
         features = {"title": tfds.features.Text(), "text": tfds.features.Text(), "n": np.int32}
@@ -298,12 +300,12 @@ class TinyArticles(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, count):
         for i in range(count):
-            yield i, {"title": f"T{i}", "text": f"This is {i}. Yes.\n\nGrün", "n": i}
+            yield i, {"title": f"T{i}", "text": f"This is {i}. {self.word}.\n\nGrün", "n": i}
 
 
 @pytest.fixture
 def catalogue(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(tmp_path))
     tfds.builder("tiny_articles", data_dir=tmp_path).download_and_prepare()
 
 
@@ -320,6 +322,18 @@ def test_a_data_set_of_the_catalogue(catalogue):
     assert len(read(Corpus("tfds:tiny_articles:train[:2]", text_column="title"))) == 2
 
 
+def test_a_data_set_that_is_made_anew_has_another_fingerprint(catalogue, tmp_path, monkeypatch):
+    sources = ["tfds:tiny_articles", "tfds:tiny_articles:train[:2]"]
+    first = [Corpus(source).fingerprint() for source in sources]
+    assert first == [Corpus(source).fingerprint() for source in sources]
+    shutil.rmtree(tmp_path / "tiny_articles")
+    monkeypatch.setattr(TinyArticles, "word", "Nay")
+    tfds.builder("tiny_articles", data_dir=tmp_path).download_and_prepare()
+    for source, before in zip(sources, first, strict=True):
+        (now,), (then,) = Corpus(source).fingerprint()["shards"], before["shards"]
+        assert now.pop("sha256") != then.pop("sha256") and now == then
+
+
 def test_rows_that_have_no_text(catalogue):
     assert error("tfds:tiny_articles:dev") == (
         "tfds:tiny_articles:dev: there is no split 'dev'; there are train."
@@ -329,7 +343,7 @@ def test_rows_that_have_no_text(catalogue):
 
 
 def test_without_a_network(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(tmp_path))
 
     def refuse(*arguments, **more):
         raise OSError("no network")
