@@ -27,8 +27,8 @@ def main():
     if not FLAGS.output_dir:
         raise InputError("Expected --output_dir, a new folder for the vocabulary.")
     folder = expect_new_folder(FLAGS.output_dir)
+    script.start_tensorflow_quietly()  # first, for a data set of the catalogue starts it too
     corpus = open_corpus()
-    script.start_tensorflow_quietly()
     from bert_keras.data.tokenizing import sentences_of
     from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
     from bert_keras.text.tokenizer import BertTokenizer

@@ -1,5 +1,7 @@
 """Reads data sets of the tensorflow-datasets catalogue by name."""
 
+import contextlib
+import os
 import re
 import urllib.error
 import urllib.request
@@ -96,10 +98,26 @@ def _prepared(reference, name):
                 "would come from, does not answer."
             )
         try:
-            builder.download_and_prepare()
+            with _nothing_left(builder):
+                builder.download_and_prepare()
         except Exception as error:  # whatever a data set's own code raises
             raise InputError(f"{reference}: cannot be prepared: {_first_line(error)}") from error
     return builder
+
+
+@contextlib.contextmanager
+def _nothing_left(builder):
+    """Removes the folders that were made for a data set that fails; downloads stay."""
+    folder = next(path for path in builder.data_path.parents if path.name == builder.name)
+    was_there = folder.exists()
+    try:
+        yield
+    except Exception:
+        if not was_there and folder.exists():
+            folder.rmtree()
+        with contextlib.suppress(OSError):
+            os.removedirs(folder.parent / "downloads" / "extracted")  # as far as they are empty
+        raise
 
 
 def _answers(host):

@@ -66,6 +66,24 @@ class TinyPairs(tfds.core.GeneratorBasedBuilder):
         yield 0, {"premise": "one", "hypothesis": "two", "answer": 1}
 
 
+class TinyBroken(tfds.core.GeneratorBasedBuilder):
+    """Made up: fails while it is prepared."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="one")]
+
+    def _info(self):
+        features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, manager):
+        manager.extract({})
+        raise OSError("no such bucket")
+
+    def _generate_examples(self):
+        yield 0, {"text": "never"}
+
+
 @pytest.fixture(autouse=True)
 def no_network(tmp_path_factory, monkeypatch):
     def refuse(*_, **__):
@@ -141,6 +159,13 @@ def test_what_is_not_there(reference, columns, message):
     with pytest.raises(InputError, match=message) as error:
         read_rows(reference, columns=columns)
     assert str(error.value).startswith(reference) and "\n" not in str(error.value)
+
+
+def test_nothing_is_left_of_a_data_set_that_fails(data_dir):
+    before = {path.name for path in data_dir.iterdir()}
+    with pytest.raises(InputError, match="tiny_broken: cannot be prepared: no such bucket"):
+        read_rows("tfds:tiny_broken")
+    assert {path.name for path in data_dir.iterdir()} == before - {"downloads"}  # it was empty
 
 
 def test_an_unclear_label_is_asked_for():
