@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import math
 import pathlib
 import re
 import struct
@@ -264,10 +265,13 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _read(self):
         """Yields all passages, and shows how far it is."""
         corpus = self._recipe.corpus
-        progress = Progress("Preparing, MB", max(self._recipe.corpus_bytes >> 20, 1))
+        # Of a compressed corpus there will be more.
+        progress = Progress("Preparing, MB", math.ceil(self._recipe.corpus_bytes / (1 << 20)))
         begun, characters = time.monotonic(), 0
         for passages, size in ahead(self._recipe.passages(range(len(corpus.shards)))):
             yield from passages
+            if not size:  # what the last text left for the end
+                continue
             characters += size
             rate = characters / 1e6 / max(time.monotonic() - begun, 1e-9)
             tokens = sum(len(passage.tokens) for passage in passages)

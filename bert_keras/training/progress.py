@@ -14,7 +14,7 @@ class Progress:
 
     Args:
         title: what is being done.
-        total: steps in all.
+        total: steps in all, as far as is known: once there are more it is not shown.
         done: steps done before now, by an earlier process.
         shown: whether to show anything; of several workers, one does.
     """
@@ -62,8 +62,9 @@ class Progress:
         elapsed = max(self._shown - self._start, 1e-9)
         done = self._done + self._steps
         left = (self._total - done) * elapsed / max(self._steps, 1)
+        total = f"/{self._total:,}" if done <= self._total else ""
         line = (
-            f"{self._title} {done:,}/{self._total:,}  {self._note}"
+            f"{self._title} {done:,}{total}  {self._note}"
             f"{self._examples / elapsed:,.0f} examples/s  {self._tokens / elapsed:,.0f} tokens/s  "
             f"{_clock(left) + ' left' if done < self._total else 'in ' + _clock(elapsed)}"
         )

@@ -57,6 +57,12 @@ def test_shuffled_on_the_disk_alike(texts, tokenizer, tmp_path, monkeypatch):
     assert_same(on_disk, in_memory)
 
 
+def test_it_says_how_far_it_is(texts, tokenizer, tmp_path, capsys):
+    (texts / "long.txt").write_text("a b c d e f g .\n" * 80_000)  # 1.2 MiB
+    prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Preparing, MB 2/2  ")
+
+
 def test_a_seed_decides_the_order(texts, tokenizer, tmp_path):
     prepared = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path)
 

@@ -59,6 +59,17 @@ def test_what_was_done_before_and_time_spent_elsewhere_do_not_count(capsys, cloc
     )
 
 
+def test_a_total_that_was_too_small_is_not_shown(capsys, clock):
+    line = Progress("Preparing, MB", total=1)
+    for _ in range(2):
+        clock.now += 10.0
+        line.advance(examples=10, tokens=100)
+    assert capsys.readouterr().err.splitlines() == [
+        "Preparing, MB 1/1  1 examples/s  10 tokens/s  in 0:10",
+        "Preparing, MB 2  1 examples/s  10 tokens/s  in 0:20",
+    ]
+
+
 def test_nothing_left_to_do(capsys, clock):
     Progress("training", total=5, done=5).close()
     assert capsys.readouterr().err.startswith("training 5/5 ")
