@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from bert_keras.checkpoints.convert import convert
 from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import contents_of, open_checkpoint
 from bert_keras.config import BertConfig
@@ -153,6 +154,18 @@ def test_it_starts_from_weights_with_their_heads(with_heads, samples, tmp_path):
     assert "Newly made" not in done.stderr and "Left over" not in done.stderr
     expected = contents(weights)
     assert found.values.keys() == expected.values.keys() and "next_sentence" in found.heads
+    for name, value in expected.values.items():
+        np.testing.assert_array_equal(found.values[name], value, name)
+
+
+def test_it_starts_from_googles_layout(with_heads, samples, tmp_path):
+    weights = with_heads("weights", sentence_head=True)
+    convert(weights, tmp_path / "google", "google")
+    done, found = warm_start(tmp_path / "google", samples, tmp_path)
+    assert "Newly made" not in done.stderr and "Left over" not in done.stderr
+    expected = contents(weights)
+    assert found.config.hidden_act == "gelu_new"  # Google's "gelu"
+    assert found.values.keys() == expected.values.keys()
     for name, value in expected.values.items():
         np.testing.assert_array_equal(found.values[name], value, name)
 
