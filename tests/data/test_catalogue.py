@@ -70,7 +70,6 @@ class TinyBroken(tfds.core.GeneratorBasedBuilder):
     """Made up: fails while it is prepared."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="one")]
 
     def _info(self):
         features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
