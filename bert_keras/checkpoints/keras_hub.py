@@ -264,4 +264,7 @@ def _warn(contents):
     if left_out:
         logger.warning("KerasHub has no place for the %s.", " and ".join(left_out))
     if "pooler/dense/kernel" not in contents.values:
-        logger.warning("The checkpoint has no pooler, so KerasHub's is newly made.")
+        logger.warning(
+            "The checkpoint has no pooler: the preset's is random, and will be read as if it were "
+            "learned."
+        )

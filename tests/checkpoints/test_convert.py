@@ -1,5 +1,6 @@
 """Whole checkpoints between layouts."""
 
+import json
 import types
 
 import numpy as np
@@ -33,6 +34,11 @@ def folder(tmp_path):
     return tmp_path / "old"
 
 
+def change_config(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 @pytest.mark.parametrize("layout", ["huggingface", "google"])
 def test_there_and_back_is_bit_equal(folder, tmp_path, layout):
     convert(folder, tmp_path / "there", layout)
@@ -47,13 +53,50 @@ def test_there_and_back_is_bit_equal(folder, tmp_path, layout):
     assert {path.name for path in tmp_path.iterdir()} == {"old", "there", "back"}
 
 
-def test_a_pooler_that_is_not_there_is_not_made(folder, tmp_path):
+def test_what_does_not_come_back(folder, tmp_path, caplog):
+    """The exact GELU from neither, and the head for sentence pairs not from KerasHub's layout."""
+    pytest.importorskip("keras_hub")
+    change_config(folder, hidden_act="gelu")
+    old = read_all(folder)[0]
+    for layout in ("google", "keras_hub"):
+        caplog.clear()
+        convert(folder, tmp_path / layout, layout)
+        convert(tmp_path / layout, tmp_path / f"from_{layout}")
+        new, words, _ = read_all(tmp_path / f"from_{layout}")
+        assert (old.config.hidden_act, new.config) == ("gelu", CONFIG)
+        assert "The model has the exact GELU" in caplog.text
+        lost = {"next_sentence"} if layout == "keras_hub" else set()
+        assert old.heads.keys() - new.heads.keys() == lost
+        assert ("no place for the next_sentence" in caplog.text) == bool(lost)
+        kept = [name for name in old.values if name.partition("/")[0] not in lost]
+        assert list(new.values) == kept
+        for name in kept:
+            np.testing.assert_array_equal(new.values[name], old.values[name])
+        assert words.vocabulary == VOCABULARY
+        assert not words.lowercase and words.max_length == 12
+
+
+def without_pooler(folder):
     path = folder / "model.safetensors"
     tensors = safetensors.numpy.load_file(path)
     kept = {name: value for name, value in tensors.items() if "pooler" not in name}
     safetensors.numpy.save_file(kept, path)
+
+
+def test_a_pooler_that_is_not_there_is_not_made(folder, tmp_path):
+    without_pooler(folder)
     assert "pooler/dense/kernel" not in convert(folder, tmp_path / "new", "google").values
     assert "pooler/dense/kernel" not in read_all(tmp_path / "new")[0].values
+
+
+def test_a_pooler_that_keras_hub_makes_is_told(folder, tmp_path, caplog):
+    pytest.importorskip("keras_hub")
+    without_pooler(folder)
+    convert(folder, tmp_path / "new", "keras_hub")
+    assert (
+        "no pooler: the preset's is random, and will be read as if it were learned." in caplog.text
+    )
+    assert np.any(read_all(tmp_path / "new")[0].values["pooler/dense/kernel"])
 
 
 def test_a_folder_with_content_is_left_alone(folder, tmp_path):
