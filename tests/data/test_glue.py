@@ -107,3 +107,11 @@ def test_unknown_task_split_or_file(tmp_path):
         read_glue("RTE", tmp_path, "valid")
     with pytest.raises(InputError, match=r"train\.tsv: there is no such file"):
         read_glue("RTE", tmp_path, "train")
+
+
+def test_the_sample(samples):
+    train, dev, test = (
+        read_glue("SST-2", samples / "glue", split) for split in ("train", "dev", "test")
+    )
+    assert [len(rows) for rows in (train, dev, test)] == [20, 8, 4]
+    assert set(train.labels) == set(dev.labels) == {"0", "1"} and test.labels is None
