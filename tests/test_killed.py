@@ -16,6 +16,7 @@ import sys
 import time
 
 import pytest
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 ROOT = pathlib.Path(__file__).parent.parent
 HANGS = 300  # seconds
@@ -95,10 +96,21 @@ class Run:
             return []
 
     def result(self):
-        """All that it has come to: weights, moments, step, dropout's seeds, patience, scores."""
+        """All that it has come to: weights, moments, step, dropout's seeds, scores, curves."""
         paths = [*self.folder.glob("*.safetensors"), *self.folder.glob("checkpoints/*")]
         paths += [self.folder / "config.json", self.folder / "scores.json"]
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths} | {
+            name: self._curves(name) for name in ("train", "eval")
+        }
+
+    def _curves(self, name):
+        """What TensorBoard shows, by tag: [(step, bytes)]; but speed, graphs and the run's name."""
+        events = EventAccumulator(str(self.folder / name), {"tensors": 0}).Reload()
+        return {
+            tag: [(e.step, e.tensor_proto.SerializeToString()) for e in events.Tensors(tag)]
+            for tag in events.Tags()["tensors"]
+            if not tag.endswith("_per_second") and not tag.startswith("_")
+        }
 
 
 def soon_after_the_start(draw):
@@ -156,7 +168,7 @@ def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks)
         *("--max_seq_length=32", "--train_batch_size=4", "--num_train_steps=400"),
         *("--learning_rate=0.001", "--learning_rate_decay=constant", "--deterministic"),
         *("--evaluations_per_epoch=0.7", "--early_stopping=accuracy", "--patience=8"),
-        "--save_checkpoints_steps=4",
+        "--save_checkpoints_steps=3",  # also between two points of the curve, one every second step
     ]
     unbroken = Run("run_classifier", tmp_path / "unbroken", *arguments)
     unbroken.start_and_wait()

@@ -39,7 +39,7 @@ class Checkpoints:
         folder: where; made with the first file.
         variables: dict of lists of `tf.Variable`s, mirrored ones too; used outside of replicas.
         keep: how many of the newest to keep. While one is written there is one more.
-        notes: small dict that JSON can hold, kept with each checkpoint.
+        notes: small dict that JSON can hold, kept with each checkpoint as it is at that time.
         writes: whether this process writes the folder. One that does not restores what another
             one wrote, and changes nothing.
 
@@ -112,7 +112,7 @@ class Checkpoints:
             return
         self.flush()
         arrays = {name: _as_it_is(variable) for name, variable in self._variables.items()}
-        self._writing = self._thread.submit(self._write, step, arrays)
+        self._writing = self._thread.submit(self._write, step, arrays, json.dumps(self._notes))
 
     def flush(self):
         """Waits until what was saved is on disk.
@@ -132,9 +132,9 @@ class Checkpoints:
         names = (_NAME.fullmatch(path.name) for path in self._folder.glob("step-*"))
         return sorted((int(name[1]) for name in names if name), reverse=True)
 
-    def _write(self, step, arrays):
+    def _write(self, step, arrays, notes):
         self._folder.mkdir(parents=True, exist_ok=True)
-        _write(self._path(step), arrays, {"step": str(step), "notes": json.dumps(self._notes)})
+        _write(self._path(step), arrays, {"step": str(step), "notes": notes})
         for old in self._steps()[self._keep :]:
             if old != step:
                 self._path(old).unlink()

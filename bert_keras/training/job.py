@@ -114,7 +114,7 @@ class Job:
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
         checkpoints = self._folder.checkpoints(
             settings.kept_checkpoints,
-            {"devices": strategy.num_replicas_in_sync},
+            {"devices": strategy.num_replicas_in_sync, "recent": trainer.recent},
             training=trainer.variables,
             stopping=stopping.variables,
         )
@@ -211,6 +211,7 @@ class Job:
                 trainer.total_steps,
             )
         if agreed >= 0:
+            trainer.recent[:] = checkpoints.restored_notes.get("recent", [])
             _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
             before, now = checkpoints.restored_notes["devices"], strategy.num_replicas_in_sync
             if before != now:

@@ -64,7 +64,7 @@ class Schedule:
 
 
 class Trainer:
-    """Trains a model on a task; its state is whole in `variables`, to be saved and restored.
+    """Trains a model on a task; its state is in `variables`, to be saved and restored.
 
     Args:
         model: the task's Keras model, made in the strategy's scope.
@@ -72,6 +72,10 @@ class Trainer:
         training_set: what the task's `training_set` returned.
         schedule: a `Schedule`.
         strategy: the `tf.distribute.Strategy` to train under, that of one device unless given.
+
+    Attributes:
+        recent: what the steps since the last point of the curve said, a list of dicts of floats;
+            to be saved and restored likewise, or the next point will not have them.
     """
 
     def __init__(self, model, task, training_set, schedule, strategy=None):
@@ -91,6 +95,7 @@ class Trainer:
             )
             self._optimizer.build(model.trainable_variables)
             self._evaluated = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.recent = []
         self._opened = None
         self._step = TrainingStep(model, task, self._optimizer, self._strategy, schedule.parts)
 
@@ -175,7 +180,8 @@ class Trainer:
         train_step = self._step.compiled(spec)
         log_every = max(1, self.total_steps // _POINTS)
         progress = Progress("training", self.total_steps, self.step, shown=is_chief(self._strategy))
-        recent, since = [], time.monotonic()
+        recent, since = self.recent, time.monotonic()
+        before = len(recent)  # steps of an earlier process, which say nothing of the speed
         for step, batch in zip(range(self.step + 1, self.total_steps + 1), batches, strict=False):
             stop = tf.constant(float(interruption.signal if interruption else 0))
             try:
@@ -186,16 +192,18 @@ class Trainer:
             progress.advance(
                 done["examples"],
                 done["tokens"],
-                f"loss {np.mean([r['loss'] for r in recent[-log_every:]]):.3f}  ",
+                f"loss {np.mean([r['loss'] for r in recent]):.3f}  ",
             )
             if done["skipped_in_a_row"]:
                 on_skip(step, batch, int(done["skipped_in_a_row"]))
+            if step % log_every == 0 or step in evaluation_steps:
+                speed = _speed(recent[before:], time.monotonic() - since)
+                on_scalars(step, _summary(recent) | speed)
+                recent.clear()
+                before, since = 0, time.monotonic()
             if done["stop"]:
                 progress.close()
                 raise Interrupted(step)
-            if step % log_every == 0 or step in evaluation_steps:
-                on_scalars(step, _summary(recent, time.monotonic() - since))
-                recent, since = [], time.monotonic()
             if step in evaluation_steps:
                 over = evaluate(step)
                 progress.pause(time.monotonic() - since)
@@ -207,16 +215,22 @@ class Trainer:
         progress.close()
 
 
-def _summary(steps, seconds):
-    """What TensorBoard shows of some steps that took so many seconds together."""
+def _summary(steps):
+    """What TensorBoard shows of some steps."""
     finite = [step for step in steps if not step["skipped_in_a_row"]] or steps
-    total = {name: sum(step[name] for step in steps) for name in ("examples", "tokens", "slots")}
     means = [name for name in steps[0] if name.startswith("loss")]
     return {
         **{n: sum(step[n] for step in finite) / len(finite) for n in [*means, "gradient_norm"]},
         "learning_rate": steps[-1]["learning_rate"],
         "skipped_steps": steps[-1]["skipped"],
-        "examples_per_second": total["examples"] / seconds,
-        "tokens_per_second": total["tokens"] / seconds,
-        "padding_share": 1 - total["tokens"] / total["slots"],
+        "padding_share": 1 - _total(steps, "tokens") / _total(steps, "slots"),
     }
+
+
+def _speed(steps, seconds):
+    """Likewise, of steps that took so many seconds together."""
+    return {f"{name}_per_second": _total(steps, name) / seconds for name in ("examples", "tokens")}
+
+
+def _total(steps, name):
+    return sum(step[name] for step in steps)
