@@ -151,7 +151,9 @@ class Job:
                 while to_draw:
                     _draw(to_draw.pop(), writer)
 
-            skipped = SkippedRows(self._task, self._folder.path / "skipped_rows.jsonl")
+            skipped = SkippedRows(
+                self._task, self._folder.path / "skipped_rows.jsonl", self._folder.writes
+            )
             try:
                 if not stopping.is_over:
                     trainer.run(

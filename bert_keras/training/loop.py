@@ -192,7 +192,8 @@ class Trainer:
             progress.advance(
                 done["examples"],
                 done["tokens"],
-                f"loss {np.mean([r['loss'] for r in recent]):.3f}  ",
+                f"loss {np.mean([r['loss'] for r in recent]):.3f}  "
+                + (f"{done['skipped']:.0f} skipped  " if done["skipped"] else ""),
             )
             if done["skipped_in_a_row"]:
                 on_skip(step, batch, int(done["skipped_in_a_row"]))

@@ -11,16 +11,16 @@ _log = logging.getLogger(__name__)
 
 
 class SkippedRows:
-    """Collects the rows of skipped steps, and gives up after ten steps in a row.
+    """Writes down the rows of the last steps in a row that were skipped; gives up after ten steps.
 
     Args:
         task: a `bert_keras.tasks.task.Task`, for its `describe`.
         path: the JSON-lines file to write them to.
+        writes: whether this process writes it.
     """
 
-    def __init__(self, task, path):
-        self._task, self._path = task, path
-        self._rows = []
+    def __init__(self, task, path, writes=True):
+        self._task, self._path, self._writes = task, path, writes
 
     def note(self, step, batch, in_a_row):
         """Takes note of a batch.
@@ -32,18 +32,28 @@ class SkippedRows:
 
         Raises:
             InputError: those are too many. The rows of these steps are in the file.
+            OSError: it could not be written.
         """
-        if in_a_row == 1:
-            self._rows = []
-        self._rows += [{"step": step, **row} for row in self._task.describe(batch)]
         _log.warning("step %d: loss or gradients are not finite; no weight was changed.", step)
-        if in_a_row < LIMIT:
-            return
+        if self._writes:
+            self._write(step, batch, step - in_a_row + 1)
+        if in_a_row >= LIMIT:
+            raise InputError(
+                f"{in_a_row} steps in a row had a loss or gradients that are not finite; "
+                f"their rows are in {self._path}. A lower --learning_rate or "
+                "--precision=float32 may help, or a look at these rows."
+            )
+
+    def _write(self, step, batch, first):
+        # Those of the steps before are in the file, also where another process has done them.
+        rows = [row for row in self._read() if first <= row["step"] < step]
+        rows += [{"step": step, **row} for row in self._task.describe(batch)]
         with write_whole(self._path) as file:
-            for row in self._rows:
+            for row in rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        raise InputError(
-            f"{in_a_row} steps in a row had a loss or gradients that are not finite; "
-            f"their rows are in {self._path}. A lower --learning_rate or "
-            "--precision=float32 may help, or a look at these rows."
-        )
+
+    def _read(self):
+        if not self._path.exists():
+            return []
+        with open(self._path, encoding="utf-8") as file:
+            return [json.loads(line) for line in file]

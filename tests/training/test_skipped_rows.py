@@ -29,7 +29,7 @@ class Infinite(Toy):
 
 
 @pytest.mark.parametrize("parts", [1, 2])
-def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts):
+def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts, capsys):
     trainer = Trainer(make_model(), Infinite([4]), make_examples(), replace(parts=parts))
     found, told, states = [], [], []
 
@@ -40,6 +40,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts):
     trainer.run(on_scalars, lambda step: None, on_skip=lambda *skip: found.append(skip))
     steps = [step for step, _, _ in found]
     assert len(steps) == 2 and trainer.step == 6  # example 4 is seen once an epoch
+    assert "2 skipped" in capsys.readouterr().err
     for _, batch, in_a_row in found:
         assert 4 in batch["example"].numpy() and in_a_row == 1
     assert told[-1]["skipped_steps"] == 2
@@ -76,8 +77,26 @@ def test_a_finite_step_starts_the_count_anew(tmp_path, monkeypatch):
     batch = {"example": tf.constant([1])}
     for step in (1, 5, 9):
         rows.note(step, batch, 1)
-    assert not list(tmp_path.iterdir())
     with pytest.raises(InputError):
         rows.note(10, batch, 2)
     written = (tmp_path / "skipped.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in written] == [9, 10]
+
+
+def test_the_rows_outlive_the_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(skipped_rows, "LIMIT", 4)
+    path = tmp_path / "skipped.jsonl"
+    task, batches = Infinite([]), [{"example": tf.constant([n])} for n in range(5)]
+
+    def note(steps, writes=True):
+        rows = SkippedRows(task, path, writes)
+        for step in steps:
+            rows.note(step, batches[step], step)
+
+    note([1], writes=False)
+    assert not path.exists()
+    note([1, 2, 3])
+    with pytest.raises(InputError, match="4 steps in a row"):
+        note([3, 4])  # from the checkpoint after step 2
+    written = [json.loads(line) for line in path.read_text().splitlines()]
+    assert written == [{"step": n, "text": f"row {n}"} for n in (1, 2, 3, 4)]
