@@ -97,7 +97,9 @@ class Run:
 
     def result(self):
         """All that it has come to: weights, moments, step, dropout's seeds, scores, curves."""
-        paths = [*self.folder.glob("*.safetensors"), *self.folder.glob("checkpoints/*")]
+        # Those before the last one may have been saved by how long a checkpoint took.
+        last = self.folder / "checkpoints" / f"step-{self.step}.safetensors"
+        paths = [*self.folder.glob("*.safetensors"), last]
         paths += [self.folder / "config.json", self.folder / "scores.json"]
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths} | {
             name: self._curves(name) for name in ("train", "eval")

@@ -7,6 +7,7 @@ import json
 import logging
 import pathlib
 import re
+import time
 import zlib
 
 import numpy as np
@@ -25,6 +26,7 @@ _START = b'{"__metadata__":{"checksum":"'
 _PLACE = 8 + len(_START)
 _NO_CHECKSUM = b"0" * 8
 _PIECE = 1 << 20
+_RARITY = 50  # what may be left out takes 2% of the time at most
 
 
 class Checkpoints:
@@ -59,6 +61,7 @@ class Checkpoints:
         self._writes = writes
         self._thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self._writing = None
+        self._began, self._cost = time.monotonic(), 0.0  # of the last one, in seconds
         self.restored_notes = {}
 
     def restore(self, step=None):
@@ -97,21 +100,24 @@ class Checkpoints:
             )
         return None
 
-    def save(self, step):
+    def save(self, step, if_cheap=False):
         """Keeps the variables as they are now; they may change as soon as this returns.
 
         If the checkpoint before is still being written, this waits for it.
 
         Args:
             step: of the training.
+            if_cheap: do nothing where that would cost more than 2% of the time since the last one.
 
         Raises:
             OSError: that one could not be written, for want of room for instance.
         """
-        if not self._writes:
+        if not self._writes or (if_cheap and not self._is_cheap()):
             return
         self.flush()
+        self._began = time.monotonic()
         arrays = {name: _as_it_is(variable) for name, variable in self._variables.items()}
+        self._cost = time.monotonic() - self._began
         self._writing = self._thread.submit(self._write, step, arrays, json.dumps(self._notes))
 
     def flush(self):
@@ -132,12 +138,19 @@ class Checkpoints:
         names = (_NAME.fullmatch(path.name) for path in self._folder.glob("step-*"))
         return sorted((int(name[1]) for name in names if name), reverse=True)
 
+    def _is_cheap(self):
+        if self._writing and not self._writing.done():
+            return False
+        return time.monotonic() - self._began >= _RARITY * self._cost
+
     def _write(self, step, arrays, notes):
+        begin = time.thread_time()  # the training does not wait for the disk
         self._folder.mkdir(parents=True, exist_ok=True)
         _write(self._path(step), arrays, {"step": str(step), "notes": notes})
         for old in self._steps()[self._keep :]:
             if old != step:
                 self._path(old).unlink()
+        self._cost += time.thread_time() - begin
 
     def _take(self, path):
         try:

@@ -40,7 +40,8 @@ class Settings:
         patience: evaluations without a better score after which to stop; 0 never stops, and keeps
             the best weights all the same.
         eval_batch_size: examples in a batch when not training.
-        save_every: steps after which a checkpoint is saved, beside those at evaluations.
+        save_every: steps after which a checkpoint is saved, beside those at evaluations, which
+            are left out where they would cost more than 2% of the time.
         kept_checkpoints: how many of the newest checkpoints are kept.
         recompute: whether blocks are computed again in the backward pass, which takes less memory.
         xla: whether to compile the blocks with XLA, anew for every number of rows.

@@ -142,7 +142,7 @@ class Trainer:
         self,
         on_scalars,
         on_evaluate,
-        on_save=lambda step: None,
+        on_save=lambda step, if_cheap: None,
         on_skip=lambda step, batch, in_a_row: None,
         save_every=1000,
         interruption=None,
@@ -153,8 +153,8 @@ class Trainer:
             on_scalars: called with (step, dict of floats) now and then.
             on_evaluate: called with (step) where the schedule has an evaluation; training stops
                 when it returns True.
-            on_save: called with (step) before and after every evaluation, and every `save_every`
-                steps.
+            on_save: called with (step, if_cheap) every `save_every` steps and at the end, and, where
+                that costs little, before and after every evaluation.
             on_skip: called with (step, batch, in_a_row) when loss or gradients were not finite, for
                 so many steps in a row.
             save_every: see `on_save`.
@@ -166,10 +166,10 @@ class Trainer:
         """
 
         def evaluate(step):
-            on_save(step)  # evaluating may take longer than training did
+            on_save(step, True)  # evaluating may take longer than training did
             over = on_evaluate(step)
             self._evaluated.assign(step)
-            on_save(step)
+            on_save(step, not (over or step == self.total_steps or step % save_every == 0))
             return over
 
         evaluation_steps = self._schedule.evaluation_steps(len(self._training_set))
@@ -212,7 +212,7 @@ class Trainer:
                 if over:
                     break
             elif step % save_every == 0:
-                on_save(step)
+                on_save(step, False)
         progress.close()
 
 

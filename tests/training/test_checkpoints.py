@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from bert_keras import files
 from bert_keras.errors import InputError
+from bert_keras.training import checkpoints as checkpoints_module
 from bert_keras.training.checkpoints import Checkpoints
 
 VALUES = {
@@ -290,3 +292,24 @@ def test_what_is_written_survives_a_loss_of_power(saved, step, monkeypatch):
     checkpoints.save(12)
     checkpoints.flush()
     assert done == ["fsync", "replace", "fsync of the folder", "unlink"]
+
+
+def test_one_that_is_not_cheap_is_left_out(tmp_path, step, monkeypatch):
+    clock = types.SimpleNamespace(now=100.0, worked=0.0)
+    monkeypatch.setattr(checkpoints_module.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(checkpoints_module.time, "thread_time", lambda: clock.worked)
+    write = checkpoints_module._write
+
+    def write_for_a_second(*arguments):
+        clock.worked += 1
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoints_module, "_write", write_for_a_second)
+    checkpoints = Checkpoints(tmp_path, {"step": [step]}, keep=9)
+    for seconds, number in ((0, 1), (49, 2), (1, 3), (49, 4)):
+        clock.now += seconds
+        checkpoints.save(number, if_cheap=True)
+        checkpoints.flush()
+    checkpoints.save(5)
+    checkpoints.flush()
+    assert names(tmp_path) == [f"step-{number}.safetensors" for number in (1, 3, 5)]

@@ -36,7 +36,8 @@ def make_job(tiny_checkpoint, samples):
             seed=seed,
         )
         settings = Settings(
-            **{"init_checkpoint": str(tiny_checkpoint), "schedule": schedule} | settings
+            **{"init_checkpoint": str(tiny_checkpoint), "schedule": schedule, "save_every": 3}
+            | settings
         )
         return Job(task(source, 32), settings, RunFolder(path), strategy)
 

@@ -97,10 +97,11 @@ def test_all_is_saved_before_a_long_evaluation_and_after_it():
     trainer.run(
         lambda step, scalars: None,
         lambda step: done.append(f"evaluated {step}"),
-        lambda step: done.append(f"saved {step}"),
+        lambda step, if_cheap: done.append(f"saved {step}" + " if cheap" * if_cheap),
         save_every=2,
     )
-    of_three, of_six = ([f"saved {n}", f"evaluated {n}", f"saved {n}"] for n in (3, 6))
+    of_three = ["saved 3 if cheap", "evaluated 3", "saved 3 if cheap"]
+    of_six = ["saved 6 if cheap", "evaluated 6", "saved 6"]
     assert done == ["saved 2", *of_three, "saved 4", *of_six]
 
 
