@@ -24,6 +24,10 @@ class Phases:
         """Examples an epoch, counted in long rows."""
         return len(self._long)
 
+    def long_from(self, schedule):
+        """The step from which rows are long; see `batches`."""
+        return round(schedule.steps(len(self)) * self._short_share)
+
     def batches(self, schedule, first_step=0):
         """Batches without end; see `PassageSet.batches`.
 
@@ -32,7 +36,7 @@ class Phases:
             first_step: the batch to begin with, counted from the start of training.
         """
         size, seed = schedule.batch_size, schedule.seed
-        short_steps = round(schedule.steps(len(self)) * self._short_share)
+        short_steps = self.long_from(schedule)
         if first_step >= short_steps:
             return self._long.batches(size, seed, first_step - short_steps)
         short = self._short.batches(size, seed, first_step).take(short_steps - first_step)

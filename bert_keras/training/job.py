@@ -109,7 +109,8 @@ class Job:
             model.compile_blocks(lambda function: tf.function(function, jit_compile=True))
         trainer = Trainer(model, self._task, training_set, settings.schedule, strategy)
 
-        if not self._folder.exists:
+        is_new = not self._folder.exists
+        if is_new:  # before there is one
             trainer.expect_room()
         self._folder.begin(flags, training_set.fingerprint)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
@@ -120,6 +121,8 @@ class Job:
             stopping=stopping.variables,
         )
         self._go_on(checkpoints, trainer)
+        if not is_new:
+            trainer.expect_room()
         with Interruption() as interruption, self._writer(hyperparameters) as writer:
 
             @functools.cache  # made when first needed, which the first step need not wait for

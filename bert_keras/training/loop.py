@@ -111,7 +111,9 @@ class Trainer:
         return [*of_keras, *self._step.variables, self._evaluated]
 
     def expect_room(self):
-        """Draws the first batch and checks that there is memory for a step on it.
+        """Draws the next batch and checks that there is memory for a step on it.
+
+        So it does with the first of long rows, where the training set begins with short ones.
 
         Raises:
             InputError: there is not; the message says what would fit.
@@ -120,6 +122,10 @@ class Trainer:
         first = next(batches)
         self._opened = self.step, spec, itertools.chain([first], batches)
         memory.expect_room(self._model, self._size(first))
+        long_from = getattr(self._training_set, "long_from", lambda schedule: 0)(self._schedule)
+        if self.step < long_from < self.total_steps:
+            longer = next(iter(self._training_set.batches(self._schedule, long_from)))
+            memory.expect_room(self._model, self._size(longer))
 
     def _open(self):
         """The spec of the batches, and the batches from here on."""

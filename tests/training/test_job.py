@@ -298,6 +298,17 @@ def test_a_batch_that_does_not_fit(make_job, tmp_path, monkeypatch):
     assert not path.exists()
 
 
+def test_a_batch_that_fits_no_longer(make_job, unbroken, tmp_path, monkeypatch):
+    path = shutil.copytree(unbroken, tmp_path / "run")
+    (path / "scores.json").unlink()
+    (path / "checkpoints" / "step-9.safetensors").unlink()
+    monkeypatch.setattr(memory, "free_memory", lambda: 4e6)
+    steps = log_steps(monkeypatch)
+    with pytest.raises(InputError, match=r"--train_batch_size=8 in \d+ rows .* are free"):
+        make_job(path).train({"seed": 0}, {"seed": 0})
+    assert steps == []
+
+
 def test_a_device_that_runs_out_of_memory(make_job, tmp_path, monkeypatch):
     def fail(self, batch, totals, whole=None):
         raise tf.errors.ResourceExhaustedError(None, None, "no room")

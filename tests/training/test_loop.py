@@ -4,7 +4,9 @@ import tensorflow as tf
 from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
 
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import training_batches
+from bert_keras.data.pipeline import TrainingSet, training_batches
+from bert_keras.errors import InputError
+from bert_keras.training import memory
 from bert_keras.training.loop import Trainer
 from bert_keras.training.optimizer import AdamW
 
@@ -103,6 +105,32 @@ def test_all_is_saved_before_a_long_evaluation_and_after_it():
     of_three = ["saved 3 if cheap", "evaluated 3", "saved 3 if cheap"]
     of_six = ["saved 6 if cheap", "evaluated 6", "saved 6"]
     assert done == ["saved 2", *of_three, "saved 4", *of_six]
+
+
+class ShortThenLong(TrainingSet):
+    """Rows of 64 tokens, and from step 4 on of 1,024."""
+
+    def long_from(self, schedule):
+        return 4
+
+    def batches(self, schedule, first_step=0):
+        times = 16 if first_step >= 4 else 1
+
+        def lengthen(batch):
+            inputs = {name: tf.tile(ids, [1, times]) for name, ids in batch["inputs"].items()}
+            return batch | {"inputs": inputs}
+
+        return super().batches(schedule, first_step).map(lengthen)
+
+
+def test_room_is_for_the_longest_rows(monkeypatch):
+    both = make_examples()
+    both = ShortThenLong(both.examples, both.targets)
+    monkeypatch.setattr(memory, "free_memory", lambda: 60e6)
+    Trainer(make_model(), Toy(), make_examples(), SCHEDULE).expect_room()
+    Trainer(make_model(), Toy(), both, replace(max_steps=4)).expect_room()  # none is long
+    with pytest.raises(InputError, match="rows of 1024 tokens"):
+        Trainer(make_model(), Toy(), both, SCHEDULE).expect_room()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
