@@ -222,7 +222,7 @@ class Job:
             before, now = checkpoints.restored_notes["devices"], strategy.num_replicas_in_sync
             if before != now:
                 _log.info(
-                    "Going on with %d devices instead of %d: batches and schedule are the same; "
+                    "The number of devices is %d and was %d: batches and schedule are the same; "
                     "sums are taken in another order and dropout draws anew, so from here on the "
                     "numbers differ a little from those of a run on %d.",
                     now,

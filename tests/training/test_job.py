@@ -162,20 +162,26 @@ def test_told_to_stop_it_saves_first(make_job, unbroken, tmp_path, monkeypatch, 
     assert evaluated == {3, 6, 9}  # that of step 6 was made up for
 
 
-def test_goes_on_with_more_devices(make_job, unbroken, mirrored, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("devices", [(1, 2), (2, 1)])
+def test_goes_on_with_other_devices(
+    make_job, unbroken, mirrored, tmp_path, monkeypatch, caplog, devices
+):
+    strategies = {1: None, 2: mirrored}
+    before, now = devices
+
     def stop(self, step, _):
         if step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(RunWriter, "training", stop)
-        make_job(tmp_path).train({"seed": 0}, {"seed": 0})
+        make_job(tmp_path, strategy=strategies[before]).train({"seed": 0}, {"seed": 0})
     steps = log_steps(monkeypatch)
     with caplog.at_level(logging.INFO):
-        make_job(tmp_path, strategy=mirrored).train({"seed": 0}, {"seed": 0})
+        make_job(tmp_path, strategy=strategies[now]).train({"seed": 0}, {"seed": 0})
     assert steps == [6, 7, 8, 9]
     assert "Going on at step 5 of 9." in caplog.text
-    assert "Going on with 2 devices instead of 1" in caplog.text
+    assert f"The number of devices is {now} and was {before}:" in caplog.text
     assert RunFolder(tmp_path).finished
     one, two = (safetensors.numpy.load_file(p / "model.safetensors") for p in (unbroken, tmp_path))
     assert one.keys() == two.keys()
