@@ -96,8 +96,9 @@ class Job:
             _log.info("%s: training has ended already.", self._folder.path)
             return
         settings, strategy = self._settings, self._strategy
-        keras.utils.set_random_seed(settings.schedule.seed)
         training_set, dev = self._read(evaluates, predicts)
+        # Not before: preparing a corpus draws, too, and finding it prepared does not.
+        keras.utils.set_random_seed(settings.schedule.seed)
         with strategy.scope():
             model, make_twin = _with_twin(
                 lambda: self._task.build_model(settings.init_checkpoint, settings.dtype)
