@@ -1,4 +1,4 @@
-"""Killed is paused: a training that is killed again and again ends, to the bit, as one that is not.
+"""Killed is paused: a training that is stopped again and again ends as one that is not, to the bit.
 
 The processes that are killed are forked from one that has imported TensorFlow, which is most of a
 short run's time; the unbroken run and the last start are the script as a person calls it.
@@ -44,7 +44,10 @@ def forks():
     """Where processes are forked from."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["bert_keras.training.job", "bert_keras.tasks.classification", "sklearn.metrics"]
+        [
+            *("bert_keras.training.job", "bert_keras.tasks.classification", "sklearn.metrics"),
+            *("bert_keras.tasks.pretraining", "bert_keras.data.prepared"),
+        ]
     )
     return context
 
@@ -65,18 +68,23 @@ class Run:
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    def start_and_kill(self, forks, moment):
-        """Kills it as soon as `moment()` holds."""
+    def start_and_stop(self, forks, moment, number):
+        """Sends it a signal as soon as `moment()` holds; returns its exit code."""
         process = forks.Process(target=call, args=(self._script, self.log, self._arguments))
         process.start()
         latest = time.monotonic() + HANGS
         while not moment():
-            assert process.is_alive(), self.log.read_text()
-            assert time.monotonic() < latest, self.log.read_text()
+            assert process.is_alive(), self.said
+            assert time.monotonic() < latest, self.said
             time.sleep(0.001)
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL, self.log.read_text()
+        os.kill(process.pid, number)
+        process.join(HANGS)
+        return process.exitcode
+
+    @property
+    def said(self):
+        """What those said that were stopped."""
+        return self.log.read_text()
 
     @property
     def step(self):
@@ -140,7 +148,7 @@ def soon_after_a_step(draw, run, step):
 
 
 def kill_and_go_on(run, forks, kills, last):
-    """Kills a run at random moments, and lets it go on to its end.
+    """Kills a run at random moments, tells it to stop once, and lets it go on to its end.
 
     Args:
         run: the `Run`.
@@ -155,11 +163,16 @@ def kill_and_go_on(run, forks, kills, last):
     begun = [0] * (kills // 5)
     for step in begun + sorted(draw.randint(1, last // 2) for _ in range(kills - len(begun))):
         is_new = step > run.step
-        run.start_and_kill(
-            forks, soon_after_a_step(draw, run, step) if is_new else soon_after_the_start(draw)
-        )
-    said = run.log.read_text() + run.start_and_wait()
-    return [int(step) for step in re.findall(r"Going on at step (\d+)", said)]
+        moment = soon_after_a_step(draw, run, step) if is_new else soon_after_the_start(draw)
+        assert run.start_and_stop(forks, moment, signal.SIGKILL) == -signal.SIGKILL, run.said
+    moment = soon_after_a_step(draw, run, run.step + 1)
+    assert run.start_and_stop(forks, moment, signal.SIGTERM) == 128 + signal.SIGTERM, run.said
+    sentence = r"Told to stop at step (\d+) of \d+; all is saved, and the same command goes on from"
+    (stopped,) = re.findall(f"^{sentence} there.$", run.said, re.MULTILINE)
+    said = run.said + run.start_and_wait()
+    went_on = re.findall(r"Going on at step (\d+)", said)
+    assert went_on[-1] == stopped
+    return [int(step) for step in went_on]
 
 
 def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks):
@@ -182,7 +195,7 @@ def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks)
     assert run.result() == unbroken.result()
 
 
-def test_a_pretraining_killed_4_times(tiny_checkpoint, samples, tmp_path, forks):
+def test_a_pretraining_killed_10_times(tiny_checkpoint, samples, tmp_path, forks):
     (tmp_path / "bert_config.json").write_text(json.dumps(SHAPE))
 
     def pretraining(name):
@@ -195,14 +208,14 @@ def test_a_pretraining_killed_4_times(tiny_checkpoint, samples, tmp_path, forks)
             f"--bert_config_file={tmp_path / 'bert_config.json'}",
             *("--layout=sentences", "--max_seq_length=64", "--short_seq_length=32"),
             *("--train_batch_size=4", "--gradient_accumulation_steps=2", "--masking=word"),
-            *("--num_train_steps=80", "--evaluations_per_epoch=0.1", "--dev_fraction=0.3"),
+            *("--num_train_steps=120", "--evaluations_per_epoch=0.1", "--dev_fraction=0.3"),
             *("--save_checkpoints_steps=4", "--deterministic"),
         )
 
     unbroken = pretraining("unbroken")
     unbroken.start_and_wait()
-    assert unbroken.step == 80
+    assert unbroken.step == 120
     run = pretraining("killed")
-    went_on = kill_and_go_on(run, forks, 4, 80)
-    assert went_on
+    went_on = kill_and_go_on(run, forks, 10, 120)
+    assert len(set(went_on)) >= 4, went_on
     assert run.result() == unbroken.result()
