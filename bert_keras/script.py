@@ -73,7 +73,8 @@ def start_tensorflow_quietly():
     """
     if FLAGS.debug:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Of workers one that is gone is told in a sentence, and not by each thread that misses it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "TF_CONFIG" in os.environ else "2")
     with stderr_to_nowhere(), hidden("matplotlib", "pandas", "scipy", "sklearn"):
         import tensorflow as tf
 
