@@ -159,8 +159,8 @@ class Trainer:
             on_scalars: called with (step, dict of floats) now and then.
             on_evaluate: called with (step) where the schedule has an evaluation; training stops
                 when it returns True.
-            on_save: called with (step, if_cheap) every `save_every` steps and at the end, and, where
-                that costs little, before and after every evaluation.
+            on_save: called with (step, if_cheap) every `save_every` steps and at the end; and, with
+                `if_cheap` where it may be left out, before and after every evaluation.
             on_skip: called with (step, batch, in_a_row) when loss or gradients were not finite, for
                 so many steps in a row.
             save_every: see `on_save`.
