@@ -17,7 +17,7 @@ demo: $(VENV)/demo
 test: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
+	$(VENV)/bin/python -m pytest --numprocesses 3 --dist worksteal
 
 clean:
 	rm -rf $(VENV) $(RUN) runs/bbc_news
