@@ -105,7 +105,7 @@ def measure(**point):
 
         before = _resident()
         if FLAGS.serving:
-            inputs, loaded = _inputs(**point), tf.saved_model.load(folder)
+            inputs, loaded = _inputs(**point), tf.saved_model.load(f"{folder}/1")
             run = functools.partial(loaded.signatures["serving_default"], **inputs)
         else:
             run = _trains(**point)
@@ -147,16 +147,19 @@ def _model(length, layers, width, **_):
 
 
 def _export(folder, **point):
-    """Writes a SavedModel with constants for weights, as exports of the package have."""
+    """Writes a SavedModel as the package does."""
     start_tensorflow_quietly()
     import tensorflow as tf
 
+    from bert_keras.serving.export import export
     from bert_keras.serving.freezing import freeze
 
-    frozen, inputs = freeze(_model(**point)), _inputs(**point)
-    spec = {name: tf.TensorSpec([None, None], tf.int32, name) for name in inputs}
-    serve = tf.function(lambda **inputs: {"logits": frozen(inputs)}).get_concrete_function(**spec)
-    tf.saved_model.save(tf.Module(), folder, signatures=serve)
+    frozen, names = freeze(_model(**point)), list(_inputs(**point))
+    serve = tf.function(
+        lambda *inputs: {"logits": frozen(dict(zip(names, inputs, strict=True)))},
+        [tf.TensorSpec([None, None], tf.int32, name) for name in names],
+    )
+    export({"serving_default": serve}, tf.Module(), folder)
 
 
 def _trains(**point):

@@ -11,7 +11,7 @@ def export(functions, tokenizer, folder, others=None):
 
     With the extra `serving` installed, requests to warm up TensorFlow Serving come with it.
 
-    It has no variables: the functions are to hold their weights as constants, see `freeze`.
+    It has few variables: the functions are to hold their weights as constants, see `freeze`.
 
     Args:
         functions: `tf.function`s by signature name, each with one input signature.
@@ -27,6 +27,8 @@ def export(functions, tokenizer, folder, others=None):
     module = tf.Module()
     module.tokenizer = tokenizer
     module.functions = functions
+    every = [*functions.values(), *(others or {}).values()]
+    module.tables = [v for function in every for v in function.get_concrete_function().variables]
     for name, function in (others or {}).items():
         setattr(module, name, function)
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.pretrainer import BertPretrainer
 from bert_keras.serving import freezing
 
@@ -41,6 +42,21 @@ def test_the_same_without_variables(dtype):
         np.testing.assert_allclose(found[name], value, atol=apart)
     spec = tf.nest.map_structure(tf.TensorSpec.from_tensor, INPUTS)
     assert not serve.get_concrete_function(spec).variables
+
+
+def test_what_is_looked_up_in_is_a_variable_that_nobody_else_changes():
+    keras.utils.set_random_seed(0)
+    model = BertClassifier(CONFIG, num_classes=2)
+    inputs = {name: value for name, value in INPUTS.items() if name != "masked"}
+    expected = model(inputs, training=False).numpy()
+    frozen = freezing.freeze(model)
+    for weight in model.weights:
+        weight.assign(weight * 0)
+    serve = tf.function(lambda inputs: frozen(inputs, training=False))
+    np.testing.assert_allclose(serve(inputs), expected, atol=1e-5)
+    spec = tf.nest.map_structure(tf.TensorSpec.from_tensor, inputs)
+    (table,) = serve.get_concrete_function(spec).variables
+    assert table.shape == (20, 8)
 
 
 def test_weights_beyond_what_a_graph_holds(monkeypatch):
