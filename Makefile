@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test clean
+.PHONY: demo test test-long clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/python demo/news.py runs/bbc_news
@@ -18,6 +18,9 @@ test: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest --numprocesses 3 --dist worksteal
+
+test-long: $(VENV)/test
+	$(VENV)/bin/python -m pytest -m long
 
 clean:
 	rm -rf $(VENV) $(RUN) runs/bbc_news

@@ -195,7 +195,8 @@ def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks)
     assert run.result() == unbroken.result()
 
 
-def test_a_pretraining_killed_4_times(tiny_checkpoint, samples, tmp_path, forks):
+@pytest.mark.long
+def test_a_pretraining_killed_8_times(tiny_checkpoint, samples, tmp_path, forks):
     (tmp_path / "bert_config.json").write_text(json.dumps(SHAPE))
 
     def pretraining(name):
@@ -216,6 +217,6 @@ def test_a_pretraining_killed_4_times(tiny_checkpoint, samples, tmp_path, forks)
     unbroken.start_and_wait()
     assert unbroken.step == 120
     run = pretraining("killed")
-    went_on = kill_and_go_on(run, forks, 4, 120)
-    assert len(set(went_on)) >= 3, went_on
+    went_on = kill_and_go_on(run, forks, 8, 120)
+    assert len(set(went_on)) >= 4, went_on
     assert run.result() == unbroken.result()

@@ -167,6 +167,7 @@ def test_a_group_that_lost_a_worker_goes_on_to_the_numbers_of_one_process(
         assert mine == theirs
 
 
+@pytest.mark.long
 def test_two_workers_pretrain_as_one_process(tiny_checkpoint, samples, tmp_path):
     config = {
         **{"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},

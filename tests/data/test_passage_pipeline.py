@@ -35,6 +35,7 @@ def test_beam_says_what_is_wrong(content, message, tmp_path, tokenizer):
     assert subfolders(tmp_path / "out") == []
 
 
+@pytest.mark.long
 def test_a_full_disk_under_beam_leaves_what_was_there_whole(texts, tokenizer, tmp_path):
     out = tmp_path / "out"
     prepared = prepare(corpus_of(texts), tokenizer, LENGTH, out)

@@ -118,7 +118,7 @@ def reference_answers(task, model, batch):
 @pytest.mark.parametrize("sentences", ["nsp", "sop", "none"])
 def test_answers_and_losses_by_hand(make_task, sentences):
     keras.utils.set_random_seed(4)
-    task = make_task(from_nothing=True, sentences="nsp")
+    task = make_task(from_nothing=True, sentences=sentences)
     model = task.build_model(None, "float32")
     (batch,) = task.evaluation_set().evaluation_batches(99)
     assert len(batch["inputs"]["token_ids"]) < len(batch["example"]) == 12  # rows hold several
@@ -245,7 +245,8 @@ class CutOff(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", [4, 7])  # in the phase of short rows, and in that of long ones
+# In the phase of short rows, and in that of long ones.
+@pytest.mark.parametrize("step", [pytest.param(4, marks=pytest.mark.long), 7])
 def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
     make_task, tmp_path, monkeypatch, step
 ):

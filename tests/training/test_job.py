@@ -112,6 +112,7 @@ def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
     assert_same_run(tmp_path, unbroken)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["questions", "entities", "embeddings"])
 def test_other_tasks_go_on_as_well(name, tiny_checkpoint, samples, tmp_path, monkeypatch):
     def train(path):
@@ -162,7 +163,7 @@ def test_told_to_stop_it_saves_first(make_job, unbroken, tmp_path, monkeypatch, 
     assert evaluated == {3, 6, 9}  # that of step 6 was made up for
 
 
-@pytest.mark.parametrize("devices", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("devices", [pytest.param((1, 2), marks=pytest.mark.long), (2, 1)])
 def test_goes_on_with_other_devices(
     make_job, unbroken, mirrored, tmp_path, monkeypatch, caplog, devices
 ):
