@@ -17,8 +17,8 @@ def freeze(model):
     products keep their weights in the order that suits them. A graph with several functions of it
     holds the weights once.
 
-    TensorFlow copies constants a dozen times on the way. So the word embedding, a half of a small
-    model, stays a variable, where it is only looked up in: nothing is gained by another.
+    TensorFlow copies constants many times on the way. So the word embedding, half of a small model,
+    stays a variable where it is only looked up in, and nothing could be computed beforehand.
 
     Args:
         model: a `BertModel`.

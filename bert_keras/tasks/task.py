@@ -95,7 +95,8 @@ class Task(abc.ABC):
 
         Its `len` is the examples of an epoch, `fingerprint` a str that tells it from others, and
         `batches(schedule, first_step)` gives a dataset without end, in an order that is a function
-        of the schedule alone. A batch is a dict: `inputs`, the model's, int32 [rows, length];
+        of the schedule alone. Where rows are longer from some step on, `long_from(schedule)` tells
+        from which. A batch is a dict: `inputs`, the model's, int32 [rows, length];
         `example` int32 [examples], the number of each example that the rows hold, in their order;
         `row_targets`, where there are targets for each token, a dict of arrays [rows, length]; and
         further targets by name, [examples, ...].
