@@ -29,7 +29,7 @@ flags.DEFINE_list("input_file", None, "Texts: files, folders or globs.", require
 flags.DEFINE_string("data_dir", None, "The folder of GLUE's tasks.", required=True)
 flags.DEFINE_string("work_dir", None, "Where vocabulary and runs are kept.", required=True)
 flags.DEFINE_integer("vocab_size", 8192, "Tokens of the vocabulary.")
-flags.DEFINE_integer("num_train_steps", 12500, "Steps of pretraining, of 16 rows of 128 tokens.")
+flags.DEFINE_integer("num_train_steps", 8500, "Steps of pretraining, of 16 rows of 128 tokens.")
 flags.DEFINE_string(
     "results", str(ROOT / "benchmarks/results/pretraining.json"), "Where the scores are kept."
 )

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.layers.feed_forward import ACTIVATIONS, FeedForward
 
@@ -41,6 +42,20 @@ def test_gelu_keeps_the_dtype_and_rounds_once(name, dtype):
     assert found.dtype == dtype
     exact = keras.ops.cast([FORMULAS[name](float(p)) for p in numbers(points)], dtype)
     np.testing.assert_allclose(numbers(found), numbers(exact), rtol=2**-7, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("bfloat16", 2**-7)])
+def test_slope_of_gelu(dtype, tolerance):
+    points = tf.cast(np.linspace(-5, 5, 101), dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        found = ACTIVATIONS["gelu"](points)
+    upstream = tf.fill(points.shape, tf.constant(2.0, dtype))
+    slope = numbers(tape.gradient(found, points, upstream))
+    xs = numbers(points)
+    step = 1e-5
+    exact = [(FORMULAS["gelu"](x + step) - FORMULAS["gelu"](x - step)) / step for x in xs.tolist()]
+    np.testing.assert_allclose(slope, exact, rtol=tolerance, atol=tolerance)
 
 
 def test_two_linear_maps():
