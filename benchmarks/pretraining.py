@@ -125,9 +125,9 @@ def main(_):
                 f"--init_checkpoint={work / name}",
                 f"--data_dir={FLAGS.data_dir}",
             ]
-            for number, draw in enumerate(draws, 1):
+            for number, chosen in enumerate(draws, 1):
                 folder = work / f"sst2_{name}_{rows.replace(' ', '_')}_{number}"
-                run("run_classifier.py", folder, *words, *draw)
+                run("run_classifier.py", folder, *words, *chosen)
                 found.append(json.loads((folder / "eval_results.json").read_text())["accuracy"])
     before = json.loads((work / "untrained" / "eval_results.json").read_text())["masked_lm_loss"]
     points = [[0, before], *curve(work / "pretrained")]
