@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.own_gradient import own_gradient
+
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Dense(keras.layers.Dense):
@@ -40,10 +42,9 @@ def add_bias(outputs, bias):
         [rows, units].
     """
 
-    @ops.custom_gradient
+    @own_gradient
     def add(outputs, bias):
-        def gradient(*upstream, **_):
-            (upstream,) = upstream  # [rows, units]
+        def gradient(upstream):  # [rows, units]
             ones = ops.ones((1, ops.shape(upstream)[0]), upstream.dtype)
             return upstream, ops.reshape(ops.matmul(ones, upstream), ops.shape(bias))
 

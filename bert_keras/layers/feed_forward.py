@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert_keras.layers.dense import Dense
+from bert_keras.layers.own_gradient import own_gradient
 
 
 def gelu(x, approximate=False):
@@ -12,7 +13,7 @@ def gelu(x, approximate=False):
     In float32 under every dtype policy: in bfloat16 TensorFlow's kernels for it are less exact
     and take longer than these, casts included. Its slope, Φ(x) + x φ(x) with φ the density, is
     computed beside it and is all that is kept for the gradient, in x's dtype: differentiating
-    operation by operation would keep three arrays of float32 and pass over them twice as often.
+    operation by operation would keep three arrays of float32.
 
     Args:
         x: a tensor.
@@ -24,17 +25,14 @@ def gelu(x, approximate=False):
     if approximate:
         return ops.cast(ops.gelu(_widened(x), approximate=True), x.dtype)
 
-    @ops.custom_gradient
+    @own_gradient
     def apply(x):
         wide = _widened(x)
         cumulative = 0.5 + 0.5 * ops.erf(wide * 0.5**0.5)
         density = ops.exp(-0.5 * ops.square(wide)) * 0.3989422804014327  # 1 / √(2π)
         slope = ops.cast(cumulative + wide * density, x.dtype)
 
-        def gradient(*upstream, **_):
-            return upstream[0] * slope
-
-        return ops.cast(wide * cumulative, x.dtype), gradient
+        return ops.cast(wide * cumulative, x.dtype), lambda upstream: upstream * slope
 
     return apply(x)
 

@@ -90,6 +90,32 @@ encoder.recompute = True
 for one, other in zip(kept, gradients(), strict=True):
     assert np.abs(one - other).max() < 1e-5 * max(np.abs(value).max() for value in kept)
 assert len(kept) > 30
+
+# The gradients that layers tell of themselves, of a bias and of GELU, are what differences say.
+from bert_keras.layers.feed_forward import FeedForward
+
+layer = FeedForward(6)
+layer.build((1, 2, 4))
+inputs = np.random.default_rng(0).normal(size=(1, 2, 4)).astype("float32")
+bias = layer.intermediate.bias
+ahead = np.full(6, 1e-2, "float32")
+
+def loss_at(value):
+    bias.assign(value)
+    return keras.ops.sum(layer(inputs, training=True))
+
+expected = float(loss_at(ahead)) - float(loss_at(-ahead))
+if sys.argv[1] == "jax":
+    import jax
+    of_all = jax.grad(lambda t: layer.stateless_call(t, [], inputs, training=True)[0].sum())
+    bias.assign(np.zeros(6, "float32"))
+    trained = [v.value for v in layer.trainable_variables]
+    place = [v is bias for v in layer.trainable_variables].index(True)
+    found = np.asarray(of_all(trained)[place])
+else:
+    loss_at(np.zeros(6, "float32")).backward()
+    found = bias.value.grad.numpy()
+assert abs(found @ (2 * ahead) - expected) < 1e-3 * abs(expected), (found @ (2 * ahead), expected)
 """
 
 
