@@ -11,6 +11,7 @@ sum is more than the time that passes.
 
 import collections
 import glob
+import statistics
 import tempfile
 import time
 
@@ -34,7 +35,7 @@ def served():
 
 
 def watch(call):
-    """Counts and times, in picoseconds, of the kinds of operations in so many calls."""
+    """How many operations of each kind a call runs, and their milliseconds, added up."""
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -53,8 +54,8 @@ def watch(call):
             name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
             # An operation's name, a colon, its kind; two colons are of the runtime's own functions.
             if name and not name.endswith(":") and kind.isidentifier():
-                counts[kind] += 1
-                times[kind] += event.duration_ps
+                counts[kind] += 1 / FLAGS.calls
+                times[kind] += event.duration_ps / 1e9 / FLAGS.calls
     return counts, times
 
 
@@ -66,15 +67,13 @@ def main(_):
         call()
         passed.append(time.perf_counter() - start)
     counts, times = watch(call)
+    median = 1e3 * statistics.median(passed[3:])
     total = times.total()
-    median = 1e3 * sorted(passed[3:])[FLAGS.calls // 2]
-    per_call = f"{counts.total() / FLAGS.calls:,.0f} operations"
-    print(f"a call: {median:.2f} ms, {per_call}, {total / FLAGS.calls / 1e9:.2f} ms added up")
+    print(f"a call: {median:.2f} ms, {counts.total():,.0f} operations, {total:.2f} ms added up")
     print("| operation | in a call | ms | share |")
     print("|-|-|-|-|")
     for kind, spent in times.most_common(_SHOWN):
-        count, spent = counts[kind] / FLAGS.calls, spent / FLAGS.calls / 1e9
-        print(f"| {kind} | {count:,.0f} | {spent:.2f} | {spent * FLAGS.calls * 1e9 / total:.0%} |")
+        print(f"| {kind} | {counts[kind]:,.0f} | {spent:.2f} | {spent / total:.0%} |")
 
 
 if __name__ == "__main__":

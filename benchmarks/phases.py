@@ -57,9 +57,8 @@ class Phases:
 def main():
     phases = Phases()
     from bert_keras import script
-    from bert_keras.training import flags  # noqa: F401 - declares `debug`, which is asked for next
 
-    script.FLAGS([sys.argv[0]])
+    script.FLAGS(sys.argv[:1])
     script.start_tensorflow_quietly()
     phases.end("importing TensorFlow and Keras")
     from bert_keras.tasks.classification import Classification
