@@ -7,7 +7,7 @@ from bert_keras.layers.dense import Dense
 from bert_keras.layers.own_gradient import own_gradient
 
 
-def gelu(x, approximate=False):
+def gelu(x, approximate=False, jit=None):
     """x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, arXiv 1606.08415).
 
     In float32 under every dtype policy: in bfloat16 TensorFlow's kernels for it are less exact
@@ -18,6 +18,8 @@ def gelu(x, approximate=False):
     Args:
         x: a tensor.
         approximate: whether by the paper's tanh, as google-research/bert computes it.
+        jit: a function that makes a compiled function of one, or None. Operation by operation,
+            some fourteen arrays go through memory; compiled, three do.
 
     Returns:
         A tensor of x's shape and dtype.
@@ -27,14 +29,17 @@ def gelu(x, approximate=False):
 
     @own_gradient
     def apply(x):
-        wide = _widened(x)
-        cumulative = 0.5 + 0.5 * ops.erf(wide * 0.5**0.5)
-        density = ops.exp(-0.5 * ops.square(wide)) * 0.3989422804014327  # 1 / √(2π)
-        slope = ops.cast(cumulative + wide * density, x.dtype)
-
-        return ops.cast(wide * cumulative, x.dtype), lambda upstream: upstream * slope
+        value, slope = (jit(_gelu_and_slope) if jit else _gelu_and_slope)(x)
+        return value, lambda upstream: upstream * slope
 
     return apply(x)
+
+
+def _gelu_and_slope(x):
+    wide = _widened(x)
+    cumulative = 0.5 + 0.5 * ops.erf(wide * 0.5**0.5)
+    density = ops.exp(-0.5 * ops.square(wide)) * 0.3989422804014327  # 1 / √(2π)
+    return ops.cast(wide * cumulative, x.dtype), ops.cast(cumulative + wide * density, x.dtype)
 
 
 def _widened(x):
@@ -108,21 +113,24 @@ class FeedForward(keras.layers.Layer):
         dense.build((None, width_in))
         return dense
 
-    def call(self, hidden_states, training=False):
+    def call(self, hidden_states, training=False, jit=None):
         """Transforms each token by itself.
 
         Args:
             hidden_states: [batch, length, hidden].
             training: whether there will be gradients.
+            jit: see `gelu`; for training.
 
         Returns:
             [batch, length, hidden].
         """
         shape = ops.shape(hidden_states)
         tokens = ops.reshape(hidden_states, (-1, shape[-1]))  # [batch * length, hidden]
-        is_fusible = self.hidden_act == "gelu" and not training
-        activate = fusible_gelu if is_fusible else ACTIVATIONS[self.hidden_act]
-        inside = activate(self.intermediate(tokens))  # [batch * length, intermediate]
+        inside = self.intermediate(tokens)  # [batch * length, intermediate]
+        if self.hidden_act == "gelu":
+            inside = gelu(inside, jit=jit) if training else fusible_gelu(inside)
+        else:
+            inside = ACTIVATIONS[self.hidden_act](inside)
         return ops.reshape(self.output_projection(inside), shape)  # [batch, length, hidden]
 
     def compute_output_shape(self, input_shape):

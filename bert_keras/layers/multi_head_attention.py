@@ -90,7 +90,8 @@ class MultiHeadAttention(keras.layers.Layer):
         bias = ops.concatenate(
             [dense.bias * scale for dense, scale in zip(projections, scales, strict=True)]
         )  # [3 * hidden]
-        projected = add_bias(ops.matmul(tokens, kernel), bias)  # [batch * length, 3 * hidden]
+        projected = ops.matmul(tokens, kernel)  # [batch * length, 3 * hidden]
+        projected = add_bias(projected, bias, training)
         projected = ops.reshape(projected, (batch, length, 3, heads, size))
         projected = ops.transpose(projected, (2, 0, 3, 1, 4))  # [3, batch, heads, length, size]
         query, key, value = ops.unstack(projected, 3)  # [batch, heads, length, size] each

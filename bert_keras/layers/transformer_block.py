@@ -26,7 +26,10 @@ class TransformerBlock(keras.layers.Layer):
             once more for the gradients (Chen et al. 2016, arXiv 1604.06174): less memory for more
             time, and the same numbers. It is a way of training and in no config; a `tf.function`
             keeps to what it was when it was traced.
-        jit: likewise, a function that makes a compiled function of one, or None.
+        shared: likewise, a function of what `with_weights` takes, or None: the inside of a block,
+            which all blocks of a model may share.
+        jit: likewise, a function that makes a compiled function of one, or None. The feed-forward
+            network's activation is compiled by it where shapes are known beforehand.
         stand_in: likewise, a function that is called with the block and its inputs and computes
             the block's output in other forms, such as `block_on_rows`, or None.
 
@@ -62,6 +65,7 @@ class TransformerBlock(keras.layers.Layer):
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
         self.recompute = False
+        self.shared = None
         self.jit = None
         self.stand_in = None
 
@@ -119,14 +123,29 @@ class TransformerBlock(keras.layers.Layer):
         # Drawn here: computing the block again must drop the same elements, not the next ones.
         seeds = [dropout.draw_seed() if training else None for dropout in self.dropouts]
 
+        # The mask and the seeds are no arguments, so that no gradient of theirs is computed.
         def run(hidden_states):
+            if training and self.shared:
+                weights = [ops.cast(weight, weight.dtype) for weight in self.weights]
+                return self.shared(weights, hidden_states, attention_mask, places, seeds)
             return self._run(hidden_states, attention_mask, places, training, seeds)
 
-        # The mask and the seeds are no arguments, so that no gradient of theirs is computed.
-        # How many tokens are read depends on values; XLA would compile for each number anew.
-        if training and self.jit and places is None:
-            run = self.jit(run)
         return (keras.remat(run) if training and self.recompute else run)(hidden_states)
+
+    def with_weights(self, weights, hidden_states, attention_mask, places, seeds):
+        """Runs the block's inside for training, on weights that are given.
+
+        Args:
+            weights: a tensor for each of `weights`.
+            hidden_states, attention_mask, places: see `call`.
+            seeds: what `draw_seed` returned, of each of `dropouts`.
+
+        Returns:
+            What `call` returns.
+        """
+        mapping = list(zip(self.weights, weights, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return self._run(hidden_states, ops.stop_gradient(attention_mask), places, True, seeds)
 
     @property
     def dropouts(self):
@@ -142,7 +161,9 @@ class TransformerBlock(keras.layers.Layer):
             hidden_states = ops.take(tokens, places, axis=0)[None]  # [1, read, hidden]
         attended = self.attention_dropout(attended, training=training, seed=seeds[1])
         hidden_states = self.attention_norm(hidden_states + ops.cast(attended, hidden_states.dtype))
-        transformed = self.feed_forward(hidden_states, training=training)
+        # How many tokens are read depends on values; XLA would compile for each number anew.
+        jit = self.jit if places is None else None
+        transformed = self.feed_forward(hidden_states, training=training, jit=jit)
         transformed = self.feed_forward_dropout(transformed, training=training, seed=seeds[2])
         return self.feed_forward_norm(hidden_states + ops.cast(transformed, hidden_states.dtype))
 

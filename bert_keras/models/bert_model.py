@@ -59,14 +59,28 @@ class BertModel(keras.Model):
                 block_on_rows, first_alone=last and self.reads_first_token_alone
             )
 
-    def compile_blocks(self, jit):
-        """Has training compile the inside of each block, where all shapes are known beforehand.
+    def share_blocks(self, trace, jit, whole=False):
+        """Has training make a function of one block, and call it for each with that one's weights.
+
+        What is traced for one does for all then, which is most of a step's graph.
 
         Args:
-            jit: see `TransformerBlock.jit`.
+            trace: a function that makes a traced function of one.
+            jit: a function that makes a compiled function of one, and makes it once. Activations
+                are compiled; their shapes are to be known beforehand.
+            whole: whether all that is in a block is compiled, where shapes are known beforehand.
         """
-        for block in _blocks_of(self):
-            block.jit = jit
+        blocks = _blocks_of(self)
+        inside = blocks[0].with_weights
+        traced, compiled = trace(inside), jit(inside) if whole else None
+
+        def shared(weights, hidden_states, attention_mask, places, seeds):
+            # See `TransformerBlock` for why not where some tokens are read alone.
+            function = compiled if whole and places is None else traced
+            return function(weights, hidden_states, attention_mask, places, seeds)
+
+        for block in blocks:
+            block.shared, block.jit = shared, jit
 
     def tell_replicas_apart(self, replica):
         """Has every replica of a distributed training draw dropout masks of its own.

@@ -21,6 +21,7 @@ from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
 from bert_keras.training.interruption import Interruption
 from bert_keras.training.loop import Schedule, Trainer
+from bert_keras.training.sharing import share_blocks
 from bert_keras.training.skipped_rows import SkippedRows
 
 _log = logging.getLogger(__name__)
@@ -106,8 +107,7 @@ class Job:
         if strategy.num_replicas_in_sync > 1:
             model.tell_replicas_apart(lambda: replica_here(strategy)[0])
         model.recompute = settings.recompute
-        if settings.xla:
-            model.compile_blocks(lambda function: tf.function(function, jit_compile=True))
+        share_blocks(model, settings.xla)
         trainer = Trainer(model, self._task, training_set, settings.schedule, strategy)
 
         is_new = not self._folder.exists

@@ -1,9 +1,22 @@
 """The optimizers: AdamW, and LAMB for large batches."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 _NO_DECAY = ("bias", "gamma", "beta")
+
+
+class _Factors(typing.NamedTuple):
+    """Scalars of a step, the same for all weights."""
+
+    learning_rate: tf.Tensor
+    beta_1: tf.Tensor
+    beta_2: tf.Tensor
+    power_1: tf.Tensor  # beta_1^t
+    power_2: tf.Tensor
+    kept: tf.Tensor  # what decay leaves of a weight
 
 
 class _Adam(keras.optimizers.Optimizer):
@@ -24,6 +37,31 @@ class _Adam(keras.optimizers.Optimizer):
             variables, ["first_moment", "second_moment"]
         )
         self._decays = [variable.path.split("/")[-1] not in _NO_DECAY for variable in variables]
+
+    def update(self, gradients, variables, learning_rate, moves):
+        """Updates variables; not `apply`, which would sum over the replicas once more.
+
+        Args:
+            gradients: one for each variable, finite.
+            variables: Keras variables that it was built with.
+            learning_rate: of this step.
+            moves: bool scalar. Where it is false, weights and moments stay as they are.
+        """
+        factors = self._factors(learning_rate, moves)
+        for gradient, variable in zip(gradients, variables, strict=True):
+            self._update(gradient, variable.value, factors)
+
+    def update_step(self, gradient, variable, learning_rate):
+        # The same word twice in a batch is two slices of one row: they must be added up.
+        gradient = tf.convert_to_tensor(gradient)
+        self._update(gradient, variable, self._factors(learning_rate, moves=True))
+
+    def _factors(self, learning_rate, moves):
+        step = tf.cast(self.iterations.value, tf.float32) + 1.0
+        powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        learning_rate = tf.where(moves, learning_rate, 0.0)
+        betas = tf.where(moves, self.beta_1, 1.0), tf.where(moves, self.beta_2, 1.0)
+        return _Factors(learning_rate, *betas, *powers, 1.0 - learning_rate * self.decay)
 
     def get_config(self):
         return super().get_config() | {"weight_decay": self.decay, "epsilon": self.epsilon}
@@ -46,26 +84,22 @@ class AdamW(_Adam):
             train with `fit`.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def _update(self, gradient, variable, factors):
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value, tf.float32) + 1.0
-        powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
-        # The same word twice in a batch is two slices of one row: they must be added up.
-        gradient = tf.convert_to_tensor(gradient)
         if self._decays[index]:
             # One pass over the weights, where subtracting the product would be three.
-            variable.assign(variable * (1.0 - learning_rate * self.decay))
+            variable.assign(variable * factors.kept)
         # The kernel adds epsilon before the correction of the second moment, the paper after it.
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self.first_moments[index]),
             v=_handle(self.second_moments[index]),
-            beta1_power=powers[0],
-            beta2_power=powers[1],
-            lr=learning_rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon * tf.sqrt(1.0 - powers[1]),
+            beta1_power=factors.power_1,
+            beta2_power=factors.power_2,
+            lr=factors.learning_rate,
+            beta1=factors.beta_1,
+            beta2=factors.beta_2,
+            epsilon=self.epsilon * tf.sqrt(1.0 - factors.power_2),
             grad=gradient,
         )
 
@@ -87,24 +121,25 @@ class Lamb(_Adam):
         **kwargs: `keras.optimizers.Optimizer`'s.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def _update(self, gradient, variable, factors):
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value, tf.float32) + 1.0
-        gradient = tf.convert_to_tensor(gradient)  # see AdamW
         moments = self.first_moments[index], self.second_moments[index]
         for moment, beta, value in zip(
-            moments, (self.beta_1, self.beta_2), (gradient, tf.square(gradient)), strict=True
+            moments,
+            (factors.beta_1, factors.beta_2),
+            (gradient, tf.square(gradient)),
+            strict=True,
         ):
-            moment.assign_add((value - moment) * (1 - beta))
-        first = moments[0] / (1.0 - tf.pow(self.beta_1, step))
-        second = moments[1] / (1.0 - tf.pow(self.beta_2, step))
+            moment.assign_add((value - moment) * (1.0 - beta))
+        first = moments[0] / (1.0 - factors.power_1)
+        second = moments[1] / (1.0 - factors.power_2)
         update = first / (tf.sqrt(second) + self.epsilon)
         if self._decays[index]:
             update += self.decay * variable
             norms = tf.norm(variable), tf.norm(update)
             ratio = tf.where(tf.reduce_all(tf.stack(norms) > 0), norms[0] / norms[1], 1.0)
             update *= ratio
-        variable.assign_sub(learning_rate * update)
+        variable.assign_sub(factors.learning_rate * update)
 
 
 OPTIMIZERS = {"adamw": AdamW, "lamb": Lamb}

@@ -152,20 +152,16 @@ class TrainingStep:
     def _apply(self, loss, gradients):
         """Clips gradients and updates this replica's weights, if all is finite."""
         optimizer = self._optimizer
-        learning_rate = optimizer.learning_rate
         if self._scale:
             gradients = self._scale.unscale(gradients)
         norm = tf.linalg.global_norm(gradients)
-        gradients, _ = tf.clip_by_global_norm(gradients, _CLIP_NORM, use_norm=norm)
         is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-
-        def update():
-            for gradient, variable in zip(gradients, self._model.trainable_variables, strict=True):
-                optimizer.update_step(gradient, variable.value, learning_rate)
-            return tf.constant(0, tf.int64)
-
-        # Not the optimizer's `apply`, which would sum over the replicas once more.
-        skipped = tf.cond(is_finite, update, lambda: tf.constant(1, tf.int64))
+        factor = tf.where(is_finite, tf.minimum(_CLIP_NORM / norm, 1.0), 0.0)
+        # Times 0 is 0 even where a gradient is not finite.
+        gradients = [tf.math.multiply_no_nan(gradient, factor) for gradient in gradients]
+        learning_rate = optimizer.learning_rate
+        optimizer.update(gradients, self._model.trainable_variables, learning_rate, is_finite)
+        skipped = tf.cast(~is_finite, tf.int64)
         optimizer.iterations.assign_add(1)
         if self._scale:
             self._scale.update(is_finite)

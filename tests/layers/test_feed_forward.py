@@ -1,5 +1,6 @@
 """The feed-forward network and its activations."""
 
+import functools
 import math
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.layers.feed_forward import ACTIVATIONS, FeedForward
+from bert_keras.layers.feed_forward import ACTIVATIONS, FeedForward, gelu
 
 
 def numbers(tensor):
@@ -44,15 +45,18 @@ def test_gelu_keeps_the_dtype_and_rounds_once(name, dtype):
     np.testing.assert_allclose(numbers(found), numbers(exact), rtol=2**-7, atol=1e-6)
 
 
+@pytest.mark.parametrize("jit", [None, functools.partial(tf.function, jit_compile=True)])
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("bfloat16", 2**-7)])
-def test_slope_of_gelu(dtype, tolerance):
+def test_gelu_and_its_slope(dtype, tolerance, jit):
     points = tf.cast(np.linspace(-5, 5, 101), dtype)
     with tf.GradientTape() as tape:
         tape.watch(points)
-        found = ACTIVATIONS["gelu"](points)
+        found = gelu(points, jit=jit)
     upstream = tf.fill(points.shape, tf.constant(2.0, dtype))
     slope = numbers(tape.gradient(found, points, upstream))
     xs = numbers(points)
+    values = [FORMULAS["gelu"](x) for x in xs.tolist()]
+    np.testing.assert_allclose(numbers(found), values, rtol=tolerance, atol=tolerance)
     step = 1e-5
     exact = [(FORMULAS["gelu"](x + step) - FORMULAS["gelu"](x - step)) / step for x in xs.tolist()]
     np.testing.assert_allclose(slope, exact, rtol=tolerance, atol=tolerance)

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,9 +8,11 @@ from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
 from bert_keras.data.packing import pack
 from bert_keras.data.pipeline import TrainingSet, training_batches
 from bert_keras.errors import InputError
+from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.training import memory
 from bert_keras.training.loop import Trainer
 from bert_keras.training.optimizer import AdamW
+from bert_keras.training.sharing import share_blocks
 
 
 @pytest.mark.parametrize(
@@ -154,21 +158,24 @@ def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
                 np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=3e-4)
 
 
-def test_compiled_blocks_train_as_others_do():
-    def train(xla):
-        model = make_model(layers=2)  # the last one reads some tokens alone and is not compiled
-        compiled = []
-
-        def jit(function):
-            compiled.append(tf.function(function, jit_compile=True))
-            return compiled[-1]
-
-        if xla:
-            model.compile_blocks(jit)
-        seen = []
-        trainer = Trainer(model, TwoTerms(), make_examples(), replace(epochs=1.0))
-        trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
-        assert bool(compiled) == xla
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_shared_blocks_train_as_others_do(xla, recompute):
+    def train(shares):
+        # Three of them: the last one reads some tokens alone and has a trace of its own.
+        model = make_model(layers=3)
+        model.recompute = recompute
+        if shares:
+            share_blocks(model, xla)
+        traced = []
+        run = TransformerBlock._run
+        with mock.patch.object(
+            TransformerBlock, "_run", lambda *given: traced.append(given[0]) or run(*given)
+        ):
+            seen = []
+            trainer = Trainer(model, TwoTerms(), make_examples(), replace(epochs=1.0))
+            trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
+        assert len({block.name for block in traced}) == (1 if shares else 3)
         return seen
 
     for scalars, expected in zip(train(True), train(False), strict=True):

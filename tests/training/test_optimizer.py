@@ -74,6 +74,27 @@ def test_steps_equal_the_paper(kind, reference):
     assert int(optimizer.iterations) == 6
 
 
+@pytest.mark.parametrize("kind", [AdamW, Lamb])
+def test_an_update_moves_as_apply_does_or_not_at_all(kind):
+    gradient = tf.constant([[0.1, -2.0], [3.0, 0.0]])
+    kept = []
+    for updates in (False, True):
+        weight = keras.Variable(np.ones((2, 2), np.float32), name="kernel")
+        optimizer = kind(0.1)
+        optimizer.build([weight])
+        optimizer.apply([gradient], [weight])
+        if updates:
+            before = [variable.numpy() for variable in (weight, *optimizer.variables)]
+            optimizer.update([gradient * 0], [weight], 0.1, moves=False)
+            for variable, value in zip((weight, *optimizer.variables), before, strict=True):
+                np.testing.assert_array_equal(variable.numpy(), value)
+            optimizer.update([gradient], [weight], 0.1, moves=True)
+        else:
+            optimizer.apply([gradient], [weight])
+        kept.append(weight.numpy())
+    np.testing.assert_array_equal(*kept)
+
+
 def test_repeated_rows_of_an_embedding_add_up():
     table = keras.Variable(np.ones((4, 3), np.float32), name="embeddings")
     dense = keras.Variable(np.ones((4, 3), np.float32), name="embeddings")
