@@ -66,8 +66,8 @@ class BertModel(keras.Model):
 
         Args:
             trace: a function that makes a traced function of one.
-            jit: a function that makes a compiled function of one, and makes it once. Activations
-                are compiled; their shapes are to be known beforehand.
+            jit: a function that makes a compiled function of one, and makes it once, or None.
+                Activations are compiled; their shapes are to be known beforehand.
             whole: whether all that is in a block is compiled, where shapes are known beforehand.
         """
         blocks = _blocks_of(self)

@@ -4,6 +4,9 @@ import functools
 
 import tensorflow as tf
 
+# Width of an activation; narrower ones take no time that compiling could spare.
+_WORTH_COMPILING = 512
+
 
 def share_blocks(model, xla=False):
     """Has a model train with one traced function for all blocks, and compiled activations.
@@ -17,4 +20,6 @@ def share_blocks(model, xla=False):
         xla: whether to compile all that is in a block.
     """
     trace = functools.partial(tf.function, autograph=False, reduce_retracing=True)
-    model.share_blocks(trace, functools.cache(functools.partial(trace, jit_compile=True)), xla)
+    jit = functools.cache(functools.partial(trace, jit_compile=True))
+    is_wide = model.config.intermediate_size >= _WORTH_COMPILING
+    model.share_blocks(trace, jit if is_wide or xla else None, xla)

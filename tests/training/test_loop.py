@@ -9,10 +9,9 @@ from bert_keras.data.packing import pack
 from bert_keras.data.pipeline import TrainingSet, training_batches
 from bert_keras.errors import InputError
 from bert_keras.layers.transformer_block import TransformerBlock
-from bert_keras.training import memory
+from bert_keras.training import memory, sharing
 from bert_keras.training.loop import Trainer
 from bert_keras.training.optimizer import AdamW
-from bert_keras.training.sharing import share_blocks
 
 
 @pytest.mark.parametrize(
@@ -160,13 +159,15 @@ def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
 
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize("recompute", [False, True])
-def test_shared_blocks_train_as_others_do(xla, recompute):
+def test_shared_blocks_train_as_others_do(xla, recompute, monkeypatch):
+    monkeypatch.setattr(sharing, "_WORTH_COMPILING", 0)
+
     def train(shares):
         # Three of them: the last one reads some tokens alone and has a trace of its own.
         model = make_model(layers=3)
         model.recompute = recompute
         if shares:
-            share_blocks(model, xla)
+            sharing.share_blocks(model, xla)
         traced = []
         run = TransformerBlock._run
         with mock.patch.object(
