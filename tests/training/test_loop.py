@@ -157,8 +157,7 @@ def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
                 np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=3e-4)
 
 
-@pytest.mark.parametrize("xla", [False, True])
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize(("xla", "recompute"), [(False, True), (True, False)])
 def test_shared_blocks_train_as_others_do(xla, recompute, monkeypatch):
     monkeypatch.setattr(sharing, "_WORTH_COMPILING", 0)
 
