@@ -43,9 +43,8 @@ class EncodedExamples:
 
     @property
     def row_length(self):
-        """The length of a packed row: it holds the longest example and wastes little."""
-        longest = int(tf.reduce_max(tf.concat([self.token_ids.row_lengths(), [1]], 0)))
-        return -(-longest // _ROW_UNIT) * _ROW_UNIT
+        """The length of the packed rows of a batch that has the longest example."""
+        return int(_row_length(self.token_ids))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +76,11 @@ class TrainingSet:
 
     def __len__(self):
         return len(self.examples) // self.group
+
+    @property
+    def row_length(self):
+        """Tokens of a row, in the batches that have the longest."""
+        return self.examples.row_length
 
     def batches(self, schedule, first_step=0):
         """See `training_batches`; the schedule has `batch_size` and `seed`."""
@@ -169,7 +173,8 @@ def evaluation_batches(examples, batch_size, targets=None):
         targets: dict of arrays [examples, ...], what else there is to say of each example.
 
     Returns:
-        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length];
+        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length], of which the
+        length is the batch's own;
         `example` int32 [examples], which example each of the model's answers belongs to; and the
         targets by name, [examples, ...] in the order of the answers.
     """
@@ -180,22 +185,22 @@ def _cut(order, batch_size):
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
+def _row_length(token_ids):
+    """The length of packed rows that hold the longest of some examples and waste little."""
+    longest = tf.reduce_max(tf.concat([token_ids.row_lengths(), [1]], 0))
+    return tf.cast(-(-longest // _ROW_UNIT) * _ROW_UNIT, tf.int32)
+
+
 def _packed(examples, targets, selections):
     targets = {name: tf.constant(values) for name, values in targets.items()}
-    row_length = examples.row_length
 
     @tf.autograph.experimental.do_not_convert  # it takes a second, and there is nothing to convert
     def batch(selection):  # [examples]
-        inputs, order = pack(
-            tf.gather(examples.token_ids, selection),
-            tf.gather(examples.segment_ids, selection),
-            row_length,
-        )
+        token_ids = tf.gather(examples.token_ids, selection)
+        segment_ids = tf.gather(examples.segment_ids, selection)
+        inputs, order = pack(token_ids, segment_ids, _row_length(token_ids))
         selection = tf.gather(selection, order)
         chosen = {name: tf.gather(values, selection) for name, values in targets.items()}
-        inputs = {
-            name: tf.ensure_shape(values, [None, row_length]) for name, values in inputs.items()
-        }
         return {"inputs": inputs, "example": selection, **chosen}
 
     return (

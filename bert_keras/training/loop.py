@@ -113,7 +113,7 @@ class Trainer:
     def expect_room(self):
         """Draws the next batch and checks that there is memory for a step on it.
 
-        So it does with the first of long rows, where the training set begins with short ones.
+        So it does with the longest rows that may come, or with the first of a later phase.
 
         Raises:
             InputError: there is not; the message says what would fit.
@@ -121,7 +121,9 @@ class Trainer:
         spec, batches = self._open()
         first = next(batches)
         self._opened = self.step, spec, itertools.chain([first], batches)
-        memory.expect_room(self._model, self._size(first))
+        size = self._size(first)
+        longest = max(size.length, getattr(self._training_set, "row_length", 0))
+        memory.expect_room(self._model, size.in_rows_of(longest))
         long_from = getattr(self._training_set, "long_from", lambda schedule: 0)(self._schedule)
         if self.step < long_from < self.total_steps:
             longer = next(iter(self._training_set.batches(self._schedule, long_from)))

@@ -53,6 +53,11 @@ class StepSize:
         masked = int(tf.math.count_nonzero(batch["inputs"].get("masked", 0)))
         return cls(rows=rows, length=length, masked=masked, **known)
 
+    def in_rows_of(self, length):
+        """The same tokens in rows of another length."""
+        rows = -(-self.rows * self.length // length)
+        return dataclasses.replace(self, rows=rows, length=length)
+
 
 def expect_room(model, size):
     """Refuses a step that cannot fit into the processor's memory.

@@ -107,6 +107,13 @@ def test_rows_hold_the_longest_example(longest):
     assert longest <= examples.row_length <= max(128, 2 * longest)
 
 
+def test_rows_are_no_longer_than_their_own_batch_needs():
+    examples = make([3, 2, 130, 2, 64, 5])
+    batches = evaluation_batches(examples, 2)
+    assert [batch["inputs"]["token_ids"].shape[1] for batch in batches] == [64, 192, 64]
+    assert examples.row_length == 192
+
+
 def test_encode_equals_the_tokenizer_across_its_batches():
     letters = "abcdefgh"
     tokenizer = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters])

@@ -6,7 +6,7 @@ import tensorflow as tf
 from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
 
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import TrainingSet, training_batches
+from bert_keras.data.pipeline import EncodedExamples, TrainingSet, training_batches
 from bert_keras.errors import InputError
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.training import memory, sharing
@@ -127,6 +127,18 @@ class ShortThenLong(TrainingSet):
 
 
 def test_room_is_for_the_longest_rows(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 60e6)
+    short = make_examples()
+    ids = tf.concat([short.examples.token_ids, tf.ragged.constant([[1] * 2000], tf.int32)], 0)
+    one_long = EncodedExamples(ids, ids * 0, truncated=0)
+    targets = {name: np.append(values, values[:1]) for name, values in short.targets.items()}
+    first = next(iter(training_batches(one_long, targets, 4, seed=0)))
+    assert first["inputs"]["token_ids"].shape[1] == 64
+    with pytest.raises(InputError, match="rows of 2048 tokens"):
+        Trainer(make_model(), Toy(), TrainingSet(one_long, targets), SCHEDULE).expect_room()
+
+
+def test_room_is_for_the_later_phase(monkeypatch):
     both = make_examples()
     both = ShortThenLong(both.examples, both.targets)
     monkeypatch.setattr(memory, "free_memory", lambda: 60e6)
