@@ -23,6 +23,12 @@ from bert_keras.training.run_folder import RunFolder
 from bert_keras.training.step import TrainingStep
 
 
+@pytest.fixture(autouse=True)
+def draw_no_graph(monkeypatch):
+    """Spares each test's runs a trace. `unbroken` is made before, so it has its graph."""
+    monkeypatch.setattr("bert_keras.training.job._draw", lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def make_job(tiny_checkpoint, samples):
     def make(path, task=Classification, seed=0, epochs=3.0, strategy=None, **settings):
@@ -83,6 +89,9 @@ def test_what_a_run_leaves(unbroken):
     scores = json.loads((unbroken / "scores.json").read_text())
     assert scores["finished"] and scores["step"] == 9
     assert RunFolder(unbroken).finished
+    events = tf.compat.v1.train.summary_iterator
+    files = (unbroken / "train").iterdir()
+    assert any(event.graph_def for file in files for event in events(str(file)))
     # Dropout's own states are among what is kept: without them no run goes on as it was.
     seeds = [v for v in state(unbroken).values() if v.shape == (2,) and v.dtype == np.int64]
     assert len(seeds) > 2
@@ -124,7 +133,6 @@ def test_other_tasks_go_on_as_well(name, tiny_checkpoint, samples, tmp_path, mon
         if step == 4:
             raise CutOff
 
-    monkeypatch.setattr("bert_keras.training.job._draw", lambda *_: None)  # takes time
     train(tmp_path / "unbroken")
     with monkeypatch.context() as patch, pytest.raises(CutOff):
         patch.setattr(RunWriter, "training", raise_at_4)
