@@ -175,7 +175,8 @@ def kill_and_go_on(run, forks, kills, last):
     return [int(step) for step in went_on]
 
 
-def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks):
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.long)])
+def test_a_classifier_killed_so_many_times(tiny_checkpoint, samples, tmp_path, forks, kills):
     arguments = [
         f"--init_checkpoint={tiny_checkpoint}",
         f"--train_file={samples / 'reviews.tsv'}",
@@ -190,8 +191,8 @@ def test_a_classifier_killed_20_times(tiny_checkpoint, samples, tmp_path, forks)
     best = json.loads((unbroken.folder / "scores.json").read_text())["step"]
     assert 10 < best < unbroken.step < 400  # stopped early, by scores that it has to remember
     run = Run("run_classifier", tmp_path / "killed", *arguments)
-    went_on = kill_and_go_on(run, forks, 20, unbroken.step)
-    assert len(set(went_on)) >= 5, went_on
+    went_on = kill_and_go_on(run, forks, kills, unbroken.step)
+    assert len(set(went_on)) >= 4, went_on
     assert run.result() == unbroken.result()
 
 
