@@ -173,10 +173,9 @@ def evaluation_batches(examples, batch_size, targets=None):
         targets: dict of arrays [examples, ...], what else there is to say of each example.
 
     Returns:
-        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length], of which the
-        length is the batch's own;
-        `example` int32 [examples], which example each of the model's answers belongs to; and the
-        targets by name, [examples, ...] in the order of the answers.
+        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length], with a length
+        of the batch's own; `example` int32 [examples], which example each of the model's answers
+        belongs to; and the targets by name, [examples, ...] in the order of the answers.
     """
     return _packed(examples, targets or {}, lambda: _cut(np.arange(len(examples)), batch_size))
 
