@@ -7,7 +7,9 @@ import threading
 class Interruption:
     """Takes note of SIGTERM and SIGINT instead of ending at once, while it is entered.
 
-    A second signal of the kind ends the process as it would have without this.
+    A second signal of the kind ends the process as it would have without this. A signal that the
+    process was started to ignore stays ignored: shells have what they run in the background ignore
+    Ctrl-C, which is meant for what runs in front.
 
     Attributes:
         signal: the number of the signal that came, 0 for none.
@@ -20,7 +22,8 @@ class Interruption:
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # signals reach no other
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_):

@@ -8,6 +8,14 @@ import pytest
 from bert_keras.training.interruption import Interruption
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """As in front, wherever the tests are run; see `Interruption`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_noted(number):
     before = signal.getsignal(number)
@@ -23,3 +31,11 @@ def test_the_second_ctrl_c_ends_at_once():
     with pytest.raises(KeyboardInterrupt), Interruption():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_is_ignored_stays_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.signal == 0
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
