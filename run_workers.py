@@ -120,7 +120,8 @@ def main(argv):
         sys.exit(f"{argv[1]}: expected a script, found no such file.")
     signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: signals.append(number))
+        if signal.getsignal(number) != signal.SIG_IGN:  # as the workers leave it, too
+            signal.signal(number, lambda number, frame: signals.append(number))
     code = wait(start([sys.executable, *argv[1:]], FLAGS.workers), signals)
     if code == 0:  # TensorFlow's last words may sound otherwise
         print(f"All {FLAGS.workers} workers have ended well.", file=sys.stderr)
