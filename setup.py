@@ -48,8 +48,10 @@ setuptools.setup(
         "beam": ["apache-beam>=2.77"],  # beside pretraining's, to prepare beyond one machine
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
         "keras_hub": ["keras-nlp>=0.32"],  # KerasHub by its other name; presets are read without it
+        "litert": ["ai-edge-litert>=2.3"],  # answers with what --export_format=litert writes
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": [
+            "ai-edge-litert>=2.3",
             "apache-beam>=2.77",
             "hypothesis>=6.100",
             "keras-nlp>=0.32",
@@ -65,6 +67,7 @@ setuptools.setup(
         ],
         "peers": [
             "accelerate>=1.10",  # without it transformers has no Trainer
+            "ai-edge-litert>=2.3",
             "onnx>=1.17",
             "onnxruntime>=1.20",
             "onnxscript>=0.3",  # which torch.onnx needs

@@ -45,10 +45,10 @@ flags.DEFINE_integer("calls", 1, "Of a turn; used by the script.")
 
 def open_signature(version, threads):
     """What answers ids with a dict of arrays."""
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
 
     model = pathlib.Path(version) / "model.tflite"
-    return tf.lite.Interpreter(str(model), num_threads=threads).get_signature_runner()
+    return Interpreter(str(model), num_threads=threads).get_signature_runner()
 
 
 def answer():

@@ -1,11 +1,10 @@
 """The export for LiteRT."""
 
 import json
-import warnings
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
@@ -39,9 +38,7 @@ class Exported:
 
 
 def interpreter(version):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is told to move house
-        return tf.lite.Interpreter(str(version / "model.tflite"))
+    return Interpreter(str(version / "model.tflite"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 import sample_tasks
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from bert_keras.data.source import Source
 from bert_keras.errors import InputError, Interrupted
@@ -406,7 +407,7 @@ def test_exports_of_other_formats_and_precisions(make_job, unbroken, tmp_path, c
         path = capsys.readouterr().out.split()[-1]
         if form == "litert":
             assert path == str(tmp_path / "run" / "export_litert" / "1")
-            ask = tf.lite.Interpreter(f"{path}/model.tflite").get_signature_runner()
+            ask = Interpreter(f"{path}/model.tflite").get_signature_runner()
             answers.append(ask(**ids)["probabilities"])
         else:
             signature = tf.saved_model.load(path).signatures["token_ids"]
