@@ -149,7 +149,8 @@ def training_batches(examples, targets, batch_size, seed, first_step=0, group=1)
         group: how many examples, one after the other, stay together.
 
     Returns:
-        A dataset of batches, as `evaluation_batches` describes them.
+        A dataset of batches, as `evaluation_batches` describes them, but that each has rows as
+        long as its own longest example needs.
     """
 
     def selections():
@@ -173,11 +174,13 @@ def evaluation_batches(examples, batch_size, targets=None):
         targets: dict of arrays [examples, ...], what else there is to say of each example.
 
     Returns:
-        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length], with a length
-        of the batch's own; `example` int32 [examples], which example each of the model's answers
-        belongs to; and the targets by name, [examples, ...] in the order of the answers.
+        A dataset of dicts: `inputs`, the encoder's inputs, int32 [rows, row_length], with one
+        length for all batches, so that answers for each token stack; `example` int32 [examples],
+        which example each of the model's answers belongs to; and the targets by name,
+        [examples, ...] in the order of the answers.
     """
-    return _packed(examples, targets or {}, lambda: _cut(np.arange(len(examples)), batch_size))
+    selections = _cut(np.arange(len(examples)), batch_size)
+    return _packed(examples, targets or {}, lambda: selections, examples.row_length)
 
 
 def _cut(order, batch_size):
@@ -190,14 +193,15 @@ def _row_length(token_ids):
     return tf.cast(-(-longest // _ROW_UNIT) * _ROW_UNIT, tf.int32)
 
 
-def _packed(examples, targets, selections):
+def _packed(examples, targets, selections, row_length=None):
     targets = {name: tf.constant(values) for name, values in targets.items()}
 
     @tf.autograph.experimental.do_not_convert  # it takes a second, and there is nothing to convert
     def batch(selection):  # [examples]
         token_ids = tf.gather(examples.token_ids, selection)
         segment_ids = tf.gather(examples.segment_ids, selection)
-        inputs, order = pack(token_ids, segment_ids, _row_length(token_ids))
+        length = _row_length(token_ids) if row_length is None else row_length
+        inputs, order = pack(token_ids, segment_ids, length)
         selection = tf.gather(selection, order)
         chosen = {name: tf.gather(values, selection) for name, values in targets.items()}
         return {"inputs": inputs, "example": selection, **chosen}

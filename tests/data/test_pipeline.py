@@ -107,11 +107,19 @@ def test_rows_hold_the_longest_example(longest):
     assert longest <= examples.row_length <= max(128, 2 * longest)
 
 
-def test_rows_are_no_longer_than_their_own_batch_needs():
+def test_rows_in_training_are_no_longer_than_their_own_batch_needs():
     examples = make([3, 2, 130, 2, 64, 5])
-    batches = evaluation_batches(examples, 2)
-    assert [batch["inputs"]["token_ids"].shape[1] for batch in batches] == [64, 192, 64]
-    assert examples.row_length == 192
+    lengths = set()
+    for batch in training_batches(examples, {}, batch_size=2, seed=0).take(3):
+        length = 192 if 2 in batch["example"].numpy() else 64
+        assert batch["inputs"]["token_ids"].shape[1] == length
+        lengths.add(length)
+    assert lengths == {64, 192}
+
+
+def test_rows_in_evaluation_are_all_as_long():
+    batches = evaluation_batches(make([3, 2, 130, 2, 64, 5]), 2)
+    assert [batch["inputs"]["token_ids"].shape[1] for batch in batches] == [192] * 3
 
 
 def test_encode_equals_the_tokenizer_across_its_batches():

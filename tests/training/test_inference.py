@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_keras.data.packing import unpack
 from bert_keras.data.pipeline import EncodedExamples
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.training.inference import Inference
@@ -28,3 +29,20 @@ def test_answers_every_example_once_and_in_order(tiny_checkpoint, capsys):
     assert found == pytest.approx(
         Inference(model, lambda outputs, batch: outputs, 99)(examples, ""), abs=1e-5
     )
+
+
+def test_answers_for_each_token_stack_whatever_batch_they_are_of():
+    lengths = [3, 130, 5]
+    token_ids = tf.ragged.constant([[i] * n for i, n in enumerate(lengths, 1)], tf.int32)
+    examples = EncodedExamples(token_ids, token_ids * 0, truncated=0)
+
+    def tokens(inputs, training):
+        return inputs["token_ids"]
+
+    def of_tokens(outputs, batch):
+        found = unpack(outputs, batch["inputs"]["example_ids"])
+        return found.to_tensor(shape=[None, outputs.shape[1]])
+
+    found = Inference(tokens, of_tokens, batch_size=1)(examples, "")
+    for number, (answer, length) in enumerate(zip(found, lengths, strict=True), 1):
+        assert answer.tolist() == [number] * length + [0] * (len(answer) - length)
