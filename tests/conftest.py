@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports Te
 import pathlib
 import re
 import shutil
+import signal
 import string
 
 import keras
@@ -71,3 +72,11 @@ def marking_checkpoint(tiny_checkpoint, tmp_path_factory):
 def mirrored():
     """Two devices. A process has one such strategy: a second one's collectives take the first's."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in front, also where a shell started the tests in the background, to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -115,6 +115,7 @@ def test_those_that_hang_are_killed(script):
     assert time.monotonic() - begin < 20
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_reach_every_worker_once(script, tmp_path, number):
     path = script(

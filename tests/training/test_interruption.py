@@ -7,13 +7,7 @@ import pytest
 
 from bert_keras.training.interruption import Interruption
 
-
-@pytest.fixture(autouse=True)
-def ctrl_c():
-    """As in front, wherever the tests are run; see `Interruption`."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("ctrl_c")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
