@@ -22,6 +22,7 @@ import time
 from absl import app, flags
 
 from bert_keras.config import BertConfig
+from bert_keras.data.glue import read_glue
 
 FLAGS = flags.FLAGS
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -70,13 +71,6 @@ def run(script, folder, *words):
     return float(minutes.read_text())
 
 
-def texts_of_rows(data_dir, path):
-    """Writes the distinct texts of SST-2's training rows, without their labels, as JSON lines."""
-    rows = (data_dir / "SST-2" / "train.tsv").read_text(encoding="utf-8").split("\n")[1:]
-    texts = dict.fromkeys(row.split("\t")[0].strip() for row in rows if row)
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-
-
 def curve(folder):
     """The held-out loss by step, from TensorBoard's events."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -105,7 +99,8 @@ def main(_):
     work = pathlib.Path(FLAGS.work_dir)
     work.mkdir(parents=True, exist_ok=True)
     domain = work / "sst2_texts.jsonl"
-    texts_of_rows(pathlib.Path(FLAGS.data_dir), domain)
+    distinct = dict.fromkeys(read_glue("SST-2", FLAGS.data_dir, "train").texts)
+    domain.write_text("".join(json.dumps({"text": text}) + "\n" for text in distinct))
     texts = ",".join(FLAGS.input_file)
     vocabulary = work / "vocabulary"
     run(
