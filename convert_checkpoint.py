@@ -6,7 +6,7 @@ python convert_checkpoint.py --init_checkpoint=FOLDER --add_tokens=words.txt --o
 
 from absl import flags
 
-from bert_keras import script
+from bert_keras.cli import script
 from bert_keras.errors import InputError
 
 FLAGS = flags.FLAGS

@@ -6,8 +6,8 @@
 
 from absl import flags
 
-from bert_keras import script
-from bert_keras.training import flags as common
+from bert_keras.cli import flags as common
+from bert_keras.cli import script
 
 FLAGS = flags.FLAGS
 
@@ -39,8 +39,8 @@ _OF_THE_MODEL = ("pooling",)
 def main():
     folder, run_flags, strategy = common.open_run(of_the_model=_OF_THE_MODEL)
     from bert_keras.data.source import Columns, Source
-    from bert_keras.tasks.classification import Classification
-    from bert_keras.tasks.relation_extraction import RelationExtraction
+    from bert_keras.tasks.classification.relation_extraction import RelationExtraction
+    from bert_keras.tasks.classification.task import Classification
 
     names = {"text": FLAGS.text_column, "pair": FLAGS.pair_column, "label": FLAGS.label_column}
     names = {name: column for name, column in names.items() if column}

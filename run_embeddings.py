@@ -6,9 +6,9 @@
 
 from absl import flags
 
-from bert_keras import script
+from bert_keras.cli import flags as common
+from bert_keras.cli import script
 from bert_keras.errors import InputError
-from bert_keras.training import flags as common
 
 FLAGS = flags.FLAGS
 
@@ -36,7 +36,7 @@ def main():
     if FLAGS.query and not FLAGS.do_predict:
         raise InputError("--query needs --do_predict and --predict_file, where to look.")
     from bert_keras.data.source import Columns, Source
-    from bert_keras.tasks.embedding import Embedding
+    from bert_keras.tasks.embedding.task import Embedding
 
     pairs = Source(
         task_name=FLAGS.task_name,

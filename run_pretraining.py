@@ -6,10 +6,10 @@
 
 from absl import flags
 
-from bert_keras import script
-from bert_keras.data.corpus_flags import open_corpus
+from bert_keras.cli import flags as common
+from bert_keras.cli import script
+from bert_keras.cli.corpus_flags import open_corpus
 from bert_keras.errors import InputError
-from bert_keras.training import flags as common
 
 FLAGS = flags.FLAGS
 
@@ -38,9 +38,9 @@ def main():
     folder, run_flags, strategy = common.open_run(_OF_ONE_CALL, _OF_THE_MODEL)
     if FLAGS.do_predict and not FLAGS.predict_file:
         raise InputError("--do_predict needs --predict_file, texts with [MASK].")
-    from bert_keras.data.prepared import prepare
-    from bert_keras.tasks.fill_mask import FillMask
-    from bert_keras.tasks.pretraining import Objectives, Pretraining, make_config
+    from bert_keras.corpus.prepared import prepare
+    from bert_keras.tasks.pretraining.fill_mask import FillMask
+    from bert_keras.tasks.pretraining.task import Objectives, Pretraining, make_config
 
     def prepare_passages(tokenizer, max_length):
         return prepare(

@@ -6,8 +6,8 @@
 
 from absl import flags
 
-from bert_keras import script
-from bert_keras.training import flags as common
+from bert_keras.cli import flags as common
+from bert_keras.cli import script
 
 FLAGS = flags.FLAGS
 
@@ -30,9 +30,9 @@ FLAGS.set_default("eval_batch_size", 64)
 
 def main():
     folder, run_flags, strategy = common.open_run()
-    from bert_keras.data.question_source import QuestionSource
-    from bert_keras.tasks.question_answering import QuestionAnswering
-    from bert_keras.text.question_windows import WindowSizes
+    from bert_keras.tasks.question_answering.source import QuestionSource
+    from bert_keras.tasks.question_answering.task import QuestionAnswering
+    from bert_keras.tasks.question_answering.windows import WindowSizes
 
     source = QuestionSource(
         train_file=FLAGS.train_file,

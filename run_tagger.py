@@ -6,8 +6,8 @@
 
 from absl import flags
 
-from bert_keras import script
-from bert_keras.training import flags as common
+from bert_keras.cli import flags as common
+from bert_keras.cli import script
 
 FLAGS = flags.FLAGS
 
@@ -25,8 +25,8 @@ flags.DEFINE_float("dev_fraction", 0.1, "Share of training texts held out if the
 
 def main():
     folder, run_flags, strategy = common.open_run()
-    from bert_keras.data.tagged_source import TaggedSource
-    from bert_keras.tasks.tagging import Tagging
+    from bert_keras.tasks.tagging.source import TaggedSource
+    from bert_keras.tasks.tagging.task import Tagging
 
     source = TaggedSource(
         FLAGS.train_file,

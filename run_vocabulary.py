@@ -8,8 +8,8 @@ import logging
 
 from absl import flags
 
-from bert_keras import script
-from bert_keras.data.corpus_flags import open_corpus
+from bert_keras.cli import script
+from bert_keras.cli.corpus_flags import open_corpus
 from bert_keras.errors import InputError
 from bert_keras.files import expect_new_folder, whole_folder
 from bert_keras.text.vocabulary import MOST_UNKNOWN
@@ -29,7 +29,7 @@ def main():
     folder = expect_new_folder(FLAGS.output_dir)
     script.start_tensorflow_quietly()  # first, for a data set of the catalogue starts it too
     corpus = open_corpus()
-    from bert_keras.data.tokenizing import sentences_of
+    from bert_keras.corpus.passages import sentences_of
     from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
     from bert_keras.text.tokenizer import BertTokenizer
     from bert_keras.text.wordpiece import MAX_WORD

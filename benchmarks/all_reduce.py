@@ -14,7 +14,7 @@ import tempfile
 
 from absl import app, flags
 
-from bert_keras.script import start_tensorflow_quietly
+from bert_keras.cli.script import start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -18,8 +18,8 @@ import tempfile
 import numpy as np
 from absl import app, flags
 
+from bert_keras.cli.script import start_tensorflow_quietly
 from bert_keras.files import resolve
-from bert_keras.script import start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
 BEST = 5

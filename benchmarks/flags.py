@@ -27,7 +27,7 @@ import time
 
 from absl import app, flags, logging
 
-from bert_keras.script import start_tensorflow_quietly
+from bert_keras.cli.script import start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent
@@ -122,7 +122,7 @@ def train(folder, weights, steps, words):
 
 def time_steps(path):
     """Runs run_classifier.py with this process's arguments, and notes the time after each step."""
-    from bert_keras.training.progress import Progress
+    from bert_keras.progress import Progress
 
     times, advance = [], Progress.advance
 

@@ -9,8 +9,8 @@ below; and prints the share of the time in which devices compute. docs/costs.md 
 
 from absl import app
 
+from bert_keras.cli.script import start_tensorflow_quietly
 from bert_keras.config import BertConfig
-from bert_keras.script import start_tensorflow_quietly
 
 LENGTH, ROWS = 128, 64  # of a device, in one part
 MASKED = 0.15

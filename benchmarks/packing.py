@@ -11,7 +11,7 @@ import time
 import numpy as np
 from absl import app
 
-from bert_keras.script import start_tensorflow_quietly
+from bert_keras.cli.script import start_tensorflow_quietly
 
 _EXAMPLES, _COUNTED = 20_000, 8_192
 
@@ -20,7 +20,7 @@ def main(_):
     start_tensorflow_quietly()
     import tensorflow as tf
 
-    from bert_keras.data.pipeline import EncodedExamples, training_batches
+    from bert_keras.data.batches import EncodedExamples, training_batches
 
     draw = np.random.default_rng(0)
     lengths = draw.integers(10, 121, _EXAMPLES)

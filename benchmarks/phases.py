@@ -56,15 +56,15 @@ class Phases:
 
 def main():
     phases = Phases()
-    from bert_keras import script
+    from bert_keras.cli import script
 
     script.FLAGS(sys.argv[:1])
     script.start_tensorflow_quietly()
     phases.end("importing TensorFlow and Keras")
-    from bert_keras.tasks.classification import Classification
+    from bert_keras.progress import Progress
+    from bert_keras.tasks.classification.task import Classification
     from bert_keras.training.job import Job
     from bert_keras.training.loop import Trainer
-    from bert_keras.training.progress import Progress
 
     phases.end("importing the rest")
     phases.end_with(Job, "_read", "reading and tokenizing all rows")

@@ -17,7 +17,7 @@ import time
 
 from absl import app, flags
 
-from bert_keras.data.corpus_flags import open_corpus
+from bert_keras.cli.corpus_flags import open_corpus
 
 FLAGS = flags.FLAGS
 ROUNDS = 3
@@ -26,7 +26,7 @@ flags.DEFINE_string("vocab_dir", None, "A folder made by run_vocabulary.py.", re
 
 
 def main(_):
-    from bert_keras.data.prepared import prepare
+    from bert_keras.corpus.prepared import prepare
     from bert_keras.text.tokenizer import BertTokenizer
 
     logging.getLogger("bert_keras").setLevel(logging.ERROR)

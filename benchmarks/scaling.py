@@ -29,8 +29,8 @@ import time
 
 from absl import app, flags
 
+from bert_keras.cli.script import start_tensorflow_quietly
 from bert_keras.config import BertConfig
-from bert_keras.script import start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent

@@ -13,7 +13,7 @@ import time
 
 from absl import flags
 
-from bert_keras.training import flags as common  # noqa: F401 - with defaults that both sides run
+from bert_keras.cli import flags as common  # noqa: F401 - with defaults that both sides run
 
 FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent

@@ -30,7 +30,7 @@ _MOMENTS = "BERT_KERAS_MOMENTS"  # names the file that our script leaves its ste
 
 def time_steps(path):
     """Runs run_classifier.py with this process's arguments, and notes when each step has ended."""
-    from bert_keras.training.progress import Progress
+    from bert_keras.progress import Progress
 
     found, advance = [], Progress.advance
 

@@ -11,7 +11,7 @@ import pytest
 from absl import app, flags
 from absl.testing import flagsaver
 
-from bert_keras import script
+from bert_keras.cli import script
 
 FLAGS = flags.FLAGS
 _own_flags = {}  # of each script: its flags, and the defaults that it changes of common ones
@@ -20,7 +20,7 @@ _own_flags = {}  # of each script: its flags, and the defaults that it changes o
 def load(name):
     """Imports a script, and keeps its flags aside: those of other scripts have the same names."""
     if name not in _own_flags:
-        import bert_keras.training.flags  # noqa: F401, the common ones
+        import bert_keras.cli.flags  # noqa: F401, the common ones
 
         before = {flag: FLAGS[flag].default for flag in FLAGS}
         module = importlib.import_module(name)

@@ -6,10 +6,11 @@
 
 Each case runs a script on tiny weights and the files of data/, with `--deterministic`, and records
 hashes of the final weights, the checkpoint, the curves, the predictions, the scores and the answers
-of the exports. `--compare` expects each of them to be equal, bit for bit, and exits with 1 if one is
-not. `--resume` takes the runs that another version began, cuts each back to its first checkpoint,
-goes on with this version, and expects the same end. Everything is done through the scripts, so that
-the proof does not depend on what is inside. Hashes are those of one machine and one TensorFlow.
+of the exports. `--compare` expects each of them to be equal, bit for bit, and exits with 1 if one
+is not. `--resume` takes the runs that another version began, cuts each back to its first
+checkpoint, goes on with this version, and expects the same end. Everything is done through the
+scripts, so that the proof does not depend on what is inside. Hashes are those of one machine and
+one TensorFlow.
 """
 
 import argparse
@@ -188,7 +189,8 @@ for name, values in json.loads(sys.argv[2]).items():
 answers = model.signatures["serving_default"](**found)
 for name in sorted(answers):
     value = answers[name].numpy()
-    print(name, value.dtype, value.shape, value.tobytes().hex() if value.dtype != object else value.tolist())
+    content = value.tolist() if value.dtype == object else value.tobytes().hex()
+    print(name, value.dtype, value.shape, content)
 """
 
 _ASK_LITERT = """

@@ -1,15 +1,15 @@
 """Each script's task on the sample files, by a name, unprepared and with nothing held out."""
 
-from bert_keras.data.question_source import QuestionSource
 from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
-from bert_keras.data.tagged_source import TaggedSource
-from bert_keras.tasks.embedding import Embedding
-from bert_keras.tasks.pretraining import Objectives, Pretraining
-from bert_keras.tasks.question_answering import QuestionAnswering
-from bert_keras.tasks.relation_extraction import RelationExtraction
-from bert_keras.tasks.tagging import Tagging
-from bert_keras.text.question_windows import WindowSizes
+from bert_keras.tasks.classification.relation_extraction import RelationExtraction
+from bert_keras.tasks.embedding.task import Embedding
+from bert_keras.tasks.pretraining.task import Objectives, Pretraining
+from bert_keras.tasks.question_answering.source import QuestionSource
+from bert_keras.tasks.question_answering.task import QuestionAnswering
+from bert_keras.tasks.question_answering.windows import WindowSizes
+from bert_keras.tasks.tagging.source import TaggedSource
+from bert_keras.tasks.tagging.task import Tagging
 
 
 def make(name, samples):

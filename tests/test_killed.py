@@ -45,8 +45,8 @@ def forks():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
-            *("bert_keras.training.job", "bert_keras.tasks.classification", "sklearn.metrics"),
-            *("bert_keras.tasks.pretraining", "bert_keras.data.prepared"),
+            *("bert_keras.training.job", "bert_keras.tasks.classification.task", "sklearn.metrics"),
+            *("bert_keras.tasks.pretraining.task", "bert_keras.corpus.prepared"),
         ]
     )
     return context

@@ -3,8 +3,8 @@ import types
 
 import pytest
 
-from bert_keras.training import progress
-from bert_keras.training.progress import Progress
+from bert_keras import progress
+from bert_keras.progress import Progress
 
 
 @pytest.fixture

@@ -26,6 +26,6 @@ def open_corpus():
     """
     if not FLAGS.input_file:
         raise InputError("Expected --input_file, the texts.")
-    from bert_keras.data.corpus import Corpus
+    from bert_keras.corpus.corpus import Corpus
 
     return Corpus(FLAGS.input_file, FLAGS.layout, FLAGS.text_column, FLAGS.language)

@@ -6,9 +6,9 @@ import sys
 
 from absl import flags
 
+from bert_keras.cli.script import declared, start_tensorflow_quietly
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
-from bert_keras.script import declared, start_tensorflow_quietly
 
 FLAGS = flags.FLAGS
 
@@ -162,7 +162,7 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
     """Does with a task what the flags ask for.
 
     Args:
-        task: a `bert_keras.tasks.task.Task`.
+        task: a `bert_keras.training.task.Task`.
         folder: the `RunFolder`.
         run_flags: the flags that the run is begun with, as `open_run` returned them.
         strategy: likewise.

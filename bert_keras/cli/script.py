@@ -18,7 +18,7 @@ _TRY_AGAIN = 75  # sysexits.h's EX_TEMPFAIL
 # looking through them again and again would be a fifth of what a start costs.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 # Beside the script, who declares flags.
-_OURS = ("bert_keras.data.corpus_flags", "bert_keras.training.flags", "bert_keras.script")
+_OURS = ("bert_keras.cli.corpus_flags", "bert_keras.cli.flags", "bert_keras.cli.script")
 
 flags.DEFINE_bool("debug", False, "Show the stack trace of an error.")
 

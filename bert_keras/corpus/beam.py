@@ -5,7 +5,7 @@ import json
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from bert_keras.data.passage_builder import (
+from bert_keras.corpus.builder import (
     NAME,
     TRAIN,
     VALIDATION,

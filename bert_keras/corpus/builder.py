@@ -20,11 +20,11 @@ try:
 except ImportError:  # not on Windows
     resource = None
 
-from bert_keras.data.tokenizing import Passage, ahead, is_held_out, read_passages
+from bert_keras.corpus.passages import Passage, ahead, is_held_out, read_passages
 from bert_keras.errors import InputError
+from bert_keras.progress import Progress
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.text.vocabulary import CONTINUATION
-from bert_keras.training.progress import Progress
 
 NAME = "bert_passages"
 VERSION = "1.0.0"
@@ -134,7 +134,7 @@ def write_passages(recipe, folder, beam_options=None):
     builder_class = BertPassages
     if beam_options:
         try:
-            from bert_keras.data.passage_pipeline import BeamBertPassages, options
+            from bert_keras.corpus.beam import BeamBertPassages, options
         except ImportError as error:
             raise InputError(f"Apache Beam: needs bert_keras[beam] installed ({error}).") from None
         builder_class = BeamBertPassages

@@ -5,8 +5,8 @@ import hashlib
 import os
 import pathlib
 
-from bert_keras.data import catalogue
-from bert_keras.data.documents import LAYOUTS, in_parts, read_documents, split_text
+from bert_keras.corpus.documents import LAYOUTS, in_parts, read_documents, split_text
+from bert_keras.data import tfds
 from bert_keras.data.tables import what_is_in
 from bert_keras.errors import InputError
 
@@ -69,8 +69,8 @@ class Corpus:
             shard: one of `shards`.
 
         Yields:
-            `bert_keras.data.documents.Document`s, in the order of the shard. One of more than four
-            million characters comes in parts of the same place.
+            `documents.Document`s, in the order of the shard. One of more than four million
+            characters comes in parts of the same place.
 
         Raises:
             InputError: the shard is not text, or not of the layout; the place is named.
@@ -114,7 +114,7 @@ class Corpus:
 
 
 def _is_catalogue(source):
-    return source.startswith(catalogue.PREFIX)
+    return source.startswith(tfds.PREFIX)
 
 
 def _shards(source):
@@ -165,19 +165,19 @@ def _describe_file(path):
 
 
 def _catalogue_shards(reference):
-    builder, name, split = catalogue.open_catalogue(reference)
+    builder, name, split = tfds.open_catalogue(reference)
     rows = _split(reference, builder, split)
     if not rows.num_examples:
         raise InputError(f"{reference}: expected rows, found none.")
     if split not in builder.info.splits:
-        yield f"{catalogue.PREFIX}{name}:{split}"  # part of a split, such as train[:10%]
+        yield f"{tfds.PREFIX}{name}:{split}"  # part of a split, such as train[:10%]
         return
     for shard in range(rows.num_shards):
-        yield f"{catalogue.PREFIX}{name}:{split}[{shard}shard]"
+        yield f"{tfds.PREFIX}{name}:{split}[{shard}shard]"
 
 
 def _describe_rows(shard):
-    builder, _, split = catalogue.open_catalogue(shard)
+    builder, _, split = tfds.open_catalogue(shard)
     rows = _split(shard, builder, split)
     digest = hashlib.sha256()
     for path in rows.filepaths:
@@ -210,7 +210,7 @@ def _rows(shard, column):
     """Yields the place and the text of each row."""
     from tensorflow_datasets import features as types
 
-    builder, _, split = catalogue.open_catalogue(shard)
+    builder, _, split = tfds.open_catalogue(shard)
     features = builder.info.features
     if column not in features or not isinstance(features[column], types.Text):
         names = ", ".join(f"{name} ({type(kind).__name__})" for name, kind in features.items())

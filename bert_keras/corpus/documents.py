@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 
-from bert_keras.data.sentences import split_sentences
+from bert_keras.corpus.sentences import split_sentences
 from bert_keras.data.tables import parse_record
 from bert_keras.errors import InputError
 

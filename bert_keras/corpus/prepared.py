@@ -251,7 +251,7 @@ def _say_what_changed(folder, made_from):
 
 def _make(corpus, tokenizer, made_from, target, again, beam_options):
     _datasets()
-    from bert_keras.data.passage_builder import Recipe, write_passages
+    from bert_keras.corpus.builder import Recipe, write_passages
 
     corpus_bytes = sum(shard["bytes"] for shard in made_from["corpus"]["shards"])
     recipe = Recipe(

@@ -1,1 +1,1 @@
-"""Files to rows, rows to packed batches."""
+"""Files to rows, rows to packed batches: what several tasks share."""

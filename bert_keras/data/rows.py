@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from bert_keras.data import catalogue, folders, tables
+from bert_keras.data import folders, tables, tfds
 from bert_keras.data.tables import shorten
 from bert_keras.errors import InputError
 
@@ -110,9 +110,9 @@ def read_rows(path, *, columns=None, kind="class", labelled=True):
     """
     name = os.fspath(path)
     columns = columns or Columns()
-    if name.startswith(catalogue.PREFIX):
+    if name.startswith(tfds.PREFIX):
         labelled = bool(labelled)
-        table, columns = catalogue.read_catalogue(name, columns, kind, labelled)
+        table, columns = tfds.read_catalogue(name, columns, kind, labelled)
         return from_table(table, columns, kind, labelled)
     path = pathlib.Path(path)
     if path.is_dir():

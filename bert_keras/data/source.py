@@ -3,11 +3,11 @@
 import dataclasses
 
 from bert_keras.data import glue
-from bert_keras.data.relations import mark_entities
 from bert_keras.data.rows import Columns, read_rows
 from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
+from bert_keras.tasks.classification.relations import mark_entities
 
 
 @dataclasses.dataclass(frozen=True)

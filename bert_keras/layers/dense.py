@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from bert_keras.layers.own_gradient import own_gradient
+from bert_keras.layers.custom_gradient import own_gradient
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.custom_gradient import own_gradient
 from bert_keras.layers.dense import Dense
-from bert_keras.layers.own_gradient import own_gradient
 
 
 def gelu(x, approximate=False, jit=None):

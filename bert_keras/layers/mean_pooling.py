@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from bert_keras.layers.example_pooling import ExamplePooling, by_example
+from bert_keras.layers.pooling import ExamplePooling, by_example
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

@@ -5,10 +5,10 @@ import functools
 import keras
 
 from bert_keras.config import BertConfig
-from bert_keras.layers.block_on_rows import block_on_rows
 from bert_keras.layers.dropout import Dropout
-from bert_keras.layers.example_pooling import ExamplePooling
+from bert_keras.layers.pooling import ExamplePooling
 from bert_keras.layers.transformer_block import TransformerBlock
+from bert_keras.serving.litert_block import block_on_rows
 
 
 class BertModel(keras.Model):

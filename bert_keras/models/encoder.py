@@ -4,8 +4,8 @@ import keras
 
 from bert_keras.layers.attention_mask import AttentionMask
 from bert_keras.layers.embeddings import Embeddings
+from bert_keras.layers.output_tokens import ReadTokens
 from bert_keras.layers.pooler import Pooler
-from bert_keras.layers.read_tokens import ReadTokens
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.models.bert_model import BertModel
 

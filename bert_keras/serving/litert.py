@@ -28,7 +28,7 @@ def export_litert(model, task, folder, int8=False):
 
     Args:
         model: a `BertModel`. It reads rows of one example each from here on.
-        task: the `bert_keras.tasks.task.Task` that it is of; it `answers_numbers`.
+        task: the `bert_keras.training.task.Task` that it is of; it `answers_numbers`.
         folder: where versions are kept; the first is `folder/1`.
         int8: whether matrices are kept as 8-bit integers, with a scale for each output (word
             vectors with one for all). Activations are then rounded to 8 bits as well, with scales

@@ -1,1 +1,1 @@
-"""One file a task: its rows, its head, its loss and scores, its answers."""
+"""A folder a task, with the same file names inside."""

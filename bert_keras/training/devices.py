@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 
 from bert_keras.errors import InputError, WorkerLost
-from bert_keras.training.joining import wait_for_workers
+from bert_keras.training.worker_group import wait_for_workers
 
 _OF_A_LOST_WORKER = (
     tf.errors.UnavailableError,

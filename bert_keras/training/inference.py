@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.data.pipeline import steps_per_epoch
+from bert_keras.data.batches import steps_per_epoch
 from bert_keras.errors import Interrupted
+from bert_keras.progress import Progress
 from bert_keras.training.devices import is_chief, replica_here, run, sum_over_replicas
-from bert_keras.training.parts import part_of
-from bert_keras.training.progress import Progress
+from bert_keras.training.sharding import part_of
 
 
 class Inference:

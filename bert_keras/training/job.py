@@ -9,13 +9,13 @@ import logging
 import keras
 import tensorflow as tf
 
+from bert_keras.cli.console import aligned, in_words
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import resolve, write_whole
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
 from bert_keras.serving.litert import export_litert
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
-from bert_keras.training.console import aligned, in_words
 from bert_keras.training.devices import is_chief, replica_here, tell_workers
 from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
@@ -64,7 +64,7 @@ class Job:
     """Does what is asked for with one task in one run folder.
 
     Args:
-        task: a `bert_keras.tasks.task.Task`.
+        task: a `bert_keras.training.task.Task`.
         settings: `Settings`.
         folder: a `bert_keras.training.run_folder.RunFolder`.
         strategy: the `tf.distribute.Strategy` to train under, that of one device unless given.

@@ -7,13 +7,13 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.data.pipeline import steps_per_epoch
+from bert_keras.data.batches import steps_per_epoch
 from bert_keras.errors import Interrupted
+from bert_keras.progress import Progress
 from bert_keras.training import memory
 from bert_keras.training.devices import is_chief, replicas_in_process
 from bert_keras.training.learning_rate import WarmupDecay
 from bert_keras.training.optimizer import OPTIMIZERS
-from bert_keras.training.progress import Progress
 from bert_keras.training.step import TrainingStep
 
 _POINTS = 200  # on the curve of a whole training in TensorBoard
@@ -68,7 +68,7 @@ class Trainer:
 
     Args:
         model: the task's Keras model, made in the strategy's scope.
-        task: a `bert_keras.tasks.task.Task`, for its `weights` and `losses`.
+        task: a `bert_keras.training.task.Task`, for its `weights` and `losses`.
         training_set: what the task's `training_set` returned.
         schedule: a `Schedule`.
         strategy: the `tf.distribute.Strategy` to train under, that of one device unless given.

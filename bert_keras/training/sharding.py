@@ -7,7 +7,7 @@ def part_of(batch, part, parts):
     """Takes some of a batch's rows, with their examples.
 
     Args:
-        batch: a dict as `bert_keras.tasks.task.Task.training_set` describes it, of `rows` rows.
+        batch: a dict as `bert_keras.training.task.Task.training_set` describes it, of `rows` rows.
         part: int32 scalar, which part, from 0.
         parts: int32 scalar, how many parts; they differ by one row at most.
 

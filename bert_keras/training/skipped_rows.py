@@ -14,7 +14,7 @@ class SkippedRows:
     """Writes down the rows of the last steps in a row that were skipped; gives up after ten steps.
 
     Args:
-        task: a `bert_keras.tasks.task.Task`, for its `describe`.
+        task: a `bert_keras.training.task.Task`, for its `describe`.
         path: the JSON-lines file to write them to.
         writes: whether this process writes it.
     """

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_keras.training.devices import replica_here, run, sum_over_replicas
 from bert_keras.training.loss_scale import LossScale
-from bert_keras.training.parts import in_place, part_of
+from bert_keras.training.sharding import in_place, part_of
 
 _CLIP_NORM = 1.0  # Devlin et al.'s code; no published recipe varies it
 
@@ -23,7 +23,7 @@ class TrainingStep:
 
     Args:
         model: the task's Keras model, made in the strategy's scope.
-        task: a `bert_keras.tasks.task.Task`, for its `weights` and `losses`.
+        task: a `bert_keras.training.task.Task`, for its `weights` and `losses`.
         optimizer: one of `bert_keras.training.optimizer`, built in the strategy's scope.
         strategy: a `tf.distribute.Strategy`.
         parts: in how many parts a replica computes its rows, one after the other.

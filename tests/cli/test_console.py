@@ -1,5 +1,5 @@
-from bert_keras.tasks.task import Table
-from bert_keras.training.console import aligned, in_words
+from bert_keras.cli.console import aligned, in_words
+from bert_keras.training.task import Table
 
 
 def test_scores_in_a_line():

@@ -4,8 +4,8 @@ import subprocess
 import sys
 import textwrap
 
-from bert_keras.data import tokenizing
-from bert_keras.data.corpus import Corpus
+from bert_keras.corpus import passages
+from bert_keras.corpus.corpus import Corpus
 
 LENGTH = 16
 ROOM = LENGTH - 3
@@ -42,7 +42,7 @@ def subfolders(folder):
 def read(corpus, tokenizer, room=ROOM):
     """All passages of a corpus."""
     shards = range(len(corpus.shards))
-    batches = tokenizing.read_passages(corpus, shards, tokenizer, room)
+    batches = passages.read_passages(corpus, shards, tokenizer, room)
     return [passage for passages, _ in batches for passage in passages]
 
 
@@ -63,8 +63,8 @@ def prepare_on_a_full_disk(texts, tokenizer, out, **how):
     # As on a full disk, no file grows any more, whoever writes it.
     script = f"""
         import resource, signal, sys
-        from bert_keras.data.corpus import Corpus
-        from bert_keras.data.prepared import prepare
+        from bert_keras.corpus.corpus import Corpus
+        from bert_keras.corpus.prepared import prepare
         from bert_keras.text.tokenizer import BertTokenizer
         texts, tokenizer, out = sys.argv[1:]
         corpus = Corpus(texts, layout="sentences")

@@ -1,7 +1,7 @@
 import pytest
 from preparing import LENGTH, assert_same, corpus_of, examples, prepare_on_a_full_disk, subfolders
 
-from bert_keras.data.prepared import open_prepared, prepare
+from bert_keras.corpus.prepared import open_prepared, prepare
 from bert_keras.errors import InputError
 
 pytest.importorskip("apache_beam")

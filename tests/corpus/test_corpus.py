@@ -9,8 +9,8 @@ import urllib.request
 import numpy as np
 import pytest
 
-from bert_keras.data import documents
-from bert_keras.data.corpus import Corpus
+from bert_keras.corpus import documents
+from bert_keras.corpus.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.text.learning import count_words
 from bert_keras.text.tokenizer import BertTokenizer

@@ -4,8 +4,6 @@ import itertools
 import numpy as np
 from preparing import ROOM, corpus_of, read
 
-from bert_keras.data import tokenizing
-
 
 def test_passages_are_runs_of_whole_sentences(texts, tokenizer):
     corpus = corpus_of(texts)
@@ -45,7 +43,7 @@ def test_a_long_sentence_is_cut_and_its_end_goes_on(tmp_path, tokenizer):
 
 def test_batches_do_not_show(texts, tokenizer, monkeypatch):
     whole = read(corpus_of(texts), tokenizer)
-    monkeypatch.setattr(tokenizing, "_BATCH", 7)
+    monkeypatch.setattr("bert_keras.corpus.passages._BATCH", 7)
     parts = read(corpus_of(texts), tokenizer)
     for one, other in zip(whole, parts, strict=True):
         assert one[:2] == other[:2]

@@ -18,8 +18,8 @@ from preparing import (
     subfolders,
 )
 
-from bert_keras.data.corpus import Corpus
-from bert_keras.data.prepared import open_prepared, prepare
+from bert_keras.corpus.corpus import Corpus
+from bert_keras.corpus.prepared import open_prepared, prepare
 from bert_keras.errors import InputError
 from bert_keras.text.tokenizer import BertTokenizer
 
@@ -52,7 +52,7 @@ def test_written_and_read(texts, tokenizer, tmp_path):
 def test_shuffled_on_the_disk_alike(texts, tokenizer, tmp_path, monkeypatch):
     corpus = corpus_of(texts)
     in_memory = prepare(corpus, tokenizer, LENGTH, tmp_path / "in_memory")
-    monkeypatch.setattr("bert_keras.data.passage_builder._SHUFFLED_IN_MEMORY", 1000)
+    monkeypatch.setattr("bert_keras.corpus.builder._SHUFFLED_IN_MEMORY", 1000)
     on_disk = prepare(corpus, tokenizer, LENGTH, tmp_path / "on_disk")
     assert_same(on_disk, in_memory)
 
@@ -78,7 +78,7 @@ def test_a_seed_decides_the_order(texts, tokenizer, tmp_path):
 
 def test_the_second_run_tokenizes_nothing(texts, tokenizer, tmp_path, monkeypatch):
     first = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
-    monkeypatch.setattr("bert_keras.data.passage_builder.read_passages", None)
+    monkeypatch.setattr("bert_keras.corpus.builder.read_passages", None)
     monkeypatch.setattr(Corpus, "documents", None)
     os.utime(texts / "one.txt")  # another time is no other text
     second = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
@@ -165,7 +165,7 @@ def test_what_went_wrong_is_found_in_what_wraps_it(texts, tokenizer, tmp_path, m
         full = tf.errors.ResourceExhaustedError(None, None, "a.tfrecord; No space left on device")
         raise RuntimeError("Failed to finalize writing") from full
 
-    monkeypatch.setattr("bert_keras.data.passage_builder.BertPassages.download_and_prepare", fail)
+    monkeypatch.setattr("bert_keras.corpus.builder.BertPassages.download_and_prepare", fail)
     with pytest.raises(InputError, match=r"\(a\.tfrecord; No space left on device\); what was"):
         prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
 
@@ -191,7 +191,7 @@ def test_a_failure_while_replacing_keeps_the_old_one(texts, tokenizer, tmp_path,
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("bert_keras.data.prepared.files.write_whole", full)
+        patched.setattr("bert_keras.corpus.prepared.files.write_whole", full)
         with pytest.raises(InputError, match="No space left on device"):
             prepare(corpus_of(texts), tokenizer, LENGTH, out, again=True)
     assert subfolders(out) == [prepared.folder.name]

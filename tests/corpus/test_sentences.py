@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_keras.data import sentences
-from bert_keras.data.sentences import split_sentences
+from bert_keras.corpus import sentences
+from bert_keras.corpus.sentences import split_sentences
 
 
 def test_full_stops_that_end_nothing():

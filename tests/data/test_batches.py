@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.pipeline import (
+from bert_keras.data.batches import (
     EncodedExamples,
     TrainingSet,
     encode,

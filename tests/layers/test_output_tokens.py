@@ -1,6 +1,6 @@
 import numpy as np
 
-from bert_keras.layers.read_tokens import ReadTokens
+from bert_keras.layers.output_tokens import ReadTokens
 
 EXAMPLES = np.array([[1, 1, 2, 2, 2], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0], [1, 2, 3, 3, 0]], "int32")
 

@@ -13,7 +13,7 @@ from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
-from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.classification.task import Classification
 
 TEXTS = ["The soup was cold.", "", "A man is playing a guitar!", "Größe 😀"]
 PAIRS = ["It was warm.", "Music.", "", "a b c d e f g h"]

@@ -9,8 +9,8 @@ from ai_edge_litert.interpreter import Interpreter
 from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
 from bert_keras.serving.litert import export_litert
-from bert_keras.tasks.classification import Classification
-from bert_keras.tasks.embedding import Embedding
+from bert_keras.tasks.classification.task import Classification
+from bert_keras.tasks.embedding.task import Embedding
 from bert_keras.text.tokenizer import BertTokenizer
 
 TEXTS = ["The soup was cold.", "", "A man is playing a guitar!", "Größe 😀"]

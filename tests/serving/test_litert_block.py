@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from bert_keras.layers.attention_mask import AttentionMask
-from bert_keras.layers.block_on_rows import block_on_rows
 from bert_keras.layers.transformer_block import TransformerBlock
+from bert_keras.serving.litert_block import block_on_rows
 
 
 @pytest.mark.parametrize("hidden_act", ["gelu", "gelu_new", "relu"])

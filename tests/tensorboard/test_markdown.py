@@ -4,8 +4,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tensorboard import plugin_util
 
-from bert_keras.tasks.task import Table
 from bert_keras.tensorboard.markdown import markdown_table
+from bert_keras.training.task import Table
 
 
 class Cells(HTMLParser):

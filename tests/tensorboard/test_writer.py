@@ -14,8 +14,8 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 
-from bert_keras.tasks.task import Evaluation, Table
 from bert_keras.tensorboard.writer import RunWriter
+from bert_keras.training.task import Evaluation, Table
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_keras.data.batches import EncodedExamples
 from bert_keras.data.packing import unpack
-from bert_keras.data.pipeline import EncodedExamples
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.training.inference import Inference
 

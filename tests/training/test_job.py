@@ -14,14 +14,14 @@ from ai_edge_litert.interpreter import Interpreter
 from bert_keras.data.source import Source
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.models.classifier import BertClassifier
-from bert_keras.tasks.classification import Classification
-from bert_keras.tasks.task import Evaluation
+from bert_keras.tasks.classification.task import Classification
 from bert_keras.tensorboard.writer import RunWriter
 from bert_keras.training import memory
 from bert_keras.training.job import Job, Settings
 from bert_keras.training.loop import Schedule
 from bert_keras.training.run_folder import RunFolder
 from bert_keras.training.step import TrainingStep
+from bert_keras.training.task import Evaluation
 
 
 @pytest.fixture(autouse=True)

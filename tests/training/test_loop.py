@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
 
+from bert_keras.data.batches import EncodedExamples, TrainingSet, training_batches
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import EncodedExamples, TrainingSet, training_batches
 from bert_keras.errors import InputError
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.training import memory, sharing

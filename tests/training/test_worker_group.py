@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bert_keras.errors import InputError, WorkerLost
-from bert_keras.training.joining import wait_for_workers
+from bert_keras.training.worker_group import wait_for_workers
 
 
 def free_addresses(count):

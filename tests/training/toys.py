@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.data.pipeline import EncodedExamples, TrainingSet
+from bert_keras.data.batches import EncodedExamples, TrainingSet
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.training.loop import Schedule
 

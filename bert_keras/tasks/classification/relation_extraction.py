@@ -1,14 +1,14 @@
 """Relations: how one entity of a text relates to another, as a label of the text marked so."""
 
 from bert_keras.config import read_json
-from bert_keras.data.relations import have_types
 from bert_keras.errors import InputError
-from bert_keras.tasks import signatures
-from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.classification.relations import have_types
+from bert_keras.tasks.classification.task import Classification
+from bert_keras.tasks.shared import serving
 
 
 class RelationExtraction(Classification):
-    """Labels for two entities of a text, see `bert_keras.data.relations.mark_entities`.
+    """Labels for two entities of a text, see `relations.mark_entities`.
 
     The arguments are those of `Classification`; the source has `entities`.
     """
@@ -17,7 +17,7 @@ class RelationExtraction(Classification):
 
     @property
     def tokenizer_class(self):
-        from bert_keras.text.entities import EntityTokenizer
+        from bert_keras.tasks.classification.entity_markers import EntityTokenizer
 
         return EntityTokenizer
 
@@ -35,7 +35,7 @@ class RelationExtraction(Classification):
     def signatures(self, model):
         found = super().signatures(model)
         marked = found.pop("serving_default")
-        spans = signatures.of_entities(marked, self._takes_types)
+        spans = serving.of_entities(marked, self._takes_types)
         return {"serving_default": spans, "marked_text": marked, **found}
 
     def _particulars(self):

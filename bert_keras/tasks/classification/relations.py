@@ -7,7 +7,7 @@ from bert_keras.errors import InputError
 
 
 def mark_entities(rows, names):
-    """Marks the two entities in the text of each row, see `bert_keras.text.entities.mark`.
+    """Marks the two entities in the text of each row, see `entity_markers.mark`.
 
     In a row's record an entity is an object with `start` and `end`, in code points of the text,
     `end` exclusive, and, in all rows or in none, a `type`.
@@ -22,7 +22,7 @@ def mark_entities(rows, names):
     Raises:
         InputError: the rows are no JSON lines, or an entity cannot be used; the row is named.
     """
-    from bert_keras.text.entities import mark
+    from bert_keras.tasks.classification.entity_markers import mark
 
     if rows.layout != "jsonl":
         raise InputError(

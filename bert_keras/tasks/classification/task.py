@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from bert_keras.config import read_json
 from bert_keras.data import rows as row_reading
-from bert_keras.data.pipeline import TrainingSet, encode
+from bert_keras.data.batches import TrainingSet, encode
 from bert_keras.data.predictions import write_predictions
 from bert_keras.errors import InputError
-from bert_keras.tasks import scores, signatures
-from bert_keras.tasks.starting import open_tokenizer
-from bert_keras.tasks.task import Evaluation, Table, Task
+from bert_keras.tasks.shared import scores, serving
+from bert_keras.tasks.shared.tokenizers import open_tokenizer
+from bert_keras.training.task import Evaluation, Table, Task
 
 _log = logging.getLogger(__name__)
 _MOST_WRONG = 50
@@ -217,10 +217,10 @@ class Classification(Task):
 
     def signatures(self, model):
         return {
-            "serving_default": signatures.of_text(
+            "serving_default": serving.of_text(
                 model, self.tokenizer, self._answer, self._max_length, self._takes_pairs
             ),
-            "token_ids": signatures.of_token_ids(model, self.tokenizer, self._answer),
+            "token_ids": serving.of_token_ids(model, self.tokenizer, self._answer),
         }
 
     def numbers(self, outputs):

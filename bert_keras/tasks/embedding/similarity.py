@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.tasks.scores import number_scores
+from bert_keras.tasks.shared.scores import number_scores
 
 SCALE = 20.0  # of cosines in a loss; the inverse of a softmax's temperature
 _CHUNK = 1024  # rows compared with all others at a time

@@ -6,13 +6,14 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import read_json
-from bert_keras.data.pipeline import TrainingSet, encode
+from bert_keras.data.batches import TrainingSet, encode
 from bert_keras.data.texts import on_one_line, read_texts, write_texts
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
-from bert_keras.tasks import signatures, similarity
-from bert_keras.tasks.starting import open_tokenizer
-from bert_keras.tasks.task import Evaluation, Table, Task
+from bert_keras.tasks.embedding import similarity
+from bert_keras.tasks.shared import serving
+from bert_keras.tasks.shared.tokenizers import open_tokenizer
+from bert_keras.training.task import Evaluation, Table, Task
 
 _log = logging.getLogger(__name__)
 _MOST_WRONG = 50
@@ -191,10 +192,10 @@ class Embedding(Task):
 
     def signatures(self, model):
         return {
-            "serving_default": signatures.of_text(
+            "serving_default": serving.of_text(
                 model, self.tokenizer, _answer, self._max_length, has_pairs=False
             ),
-            "token_ids": signatures.of_token_ids(model, self.tokenizer, _answer),
+            "token_ids": serving.of_token_ids(model, self.tokenizer, _answer),
         }
 
     def numbers(self, outputs):

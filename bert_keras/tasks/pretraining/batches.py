@@ -8,12 +8,12 @@ stopped.
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.data.cutting import NOTHING, cut_in_two, cut_to_length
-from bert_keras.data.masking import STRATEGIES, Pieces, mask_tokens
+from bert_keras.data.batches import steps_per_epoch
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import steps_per_epoch
-from bert_keras.data.sentence_pairs import next_sentences, sentence_orders
 from bert_keras.errors import InputError
+from bert_keras.tasks.pretraining.cutting import NOTHING, cut_in_two, cut_to_length
+from bert_keras.tasks.pretraining.masking import STRATEGIES, Pieces, mask_tokens
+from bert_keras.tasks.pretraining.sentence_pairs import next_sentences, sentence_orders
 from bert_keras.text.framing import frame
 
 OBJECTIVES = ("nsp", "sop", "none")

@@ -6,12 +6,12 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.data.batches import EncodedExamples, encode
 from bert_keras.data.packing import pack
-from bert_keras.data.pipeline import EncodedExamples, encode
 from bert_keras.data.texts import read_placed_texts
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
-from bert_keras.tasks.fillings import best_tokens, owners
+from bert_keras.tasks.pretraining.mask_predictions import best_tokens, owners
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.text.vocabulary import CONTINUATION, MASK
 
@@ -40,7 +40,7 @@ class FillMask:
             max_length: see the class.
 
         Returns:
-            Examples to predict; see `bert_keras.tasks.task.Task.prediction_set`.
+            Examples to predict; see `bert_keras.training.task.Task.prediction_set`.
 
         Raises:
             InputError: a text has no [MASK], or one where it is cut; the line is named.
@@ -157,7 +157,7 @@ class _Texts:
         return len(self.examples)
 
     def evaluation_batches(self, batch_size):
-        """See `bert_keras.data.pipeline.evaluation_batches`; `inputs` has `masked` too."""
+        """See `bert_keras.data.batches.evaluation_batches`; `inputs` has `masked` too."""
 
         def with_masked(batch):
             masked = tf.cast(batch["inputs"]["token_ids"] == self.mask_id, tf.int32)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.layers.example_starts import example_starts
-from bert_keras.tasks.task import Table
+from bert_keras.training.task import Table
 
 _SHOWN = 40
 _BEST = 5

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from bert_keras.checkpoints.load import heads_in, open_checkpoint
 from bert_keras.config import BertConfig
-from bert_keras.data.passages import PassageSet
-from bert_keras.data.phases import Phases
 from bert_keras.errors import InputError
-from bert_keras.tasks.fill_mask import FillMask
-from bert_keras.tasks.fillings import best_fillings, owners, table_of
-from bert_keras.tasks.starting import check_length, open_tokenizer
-from bert_keras.tasks.task import Evaluation, Task
+from bert_keras.tasks.pretraining.batches import PassageSet
+from bert_keras.tasks.pretraining.fill_mask import FillMask
+from bert_keras.tasks.pretraining.mask_predictions import best_fillings, owners, table_of
+from bert_keras.tasks.pretraining.phases import Phases
+from bert_keras.tasks.shared.tokenizers import check_length, open_tokenizer
+from bert_keras.training.task import Evaluation, Task
 
 _log = logging.getLogger(__name__)
 _SHORTEST = 8  # tokens of an example

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.data.pipeline import EncodedExamples
-from bert_keras.data.squad import drop_answers
-from bert_keras.text.question_windows import QuestionWindows, question_windows
+from bert_keras.data.batches import EncodedExamples
+from bert_keras.tasks.question_answering.examples import drop_answers
+from bert_keras.tasks.question_answering.windows import QuestionWindows, question_windows
 
 _STRINGS = 256  # tokenized at a time
 _QUESTIONS = 4096  # laid out at a time

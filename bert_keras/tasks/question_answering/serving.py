@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from bert_keras.data.packing import pack, unpack
-from bert_keras.tasks.spans import answer, best_spans, merge_windows
-from bert_keras.text.question_windows import question_windows
+from bert_keras.tasks.question_answering.spans import answer, best_spans, merge_windows
+from bert_keras.tasks.question_answering.windows import question_windows
 
 _WINDOWS = 32  # computed at a time, so that memory does not grow with the context
 
@@ -17,7 +17,7 @@ def of_question(model, tokenizer, sizes, max_answer_length, n_best, threshold):
         tokenizer: a `BertTokenizer`.
         sizes: `WindowSizes`.
         max_answer_length, n_best: see `best_spans`.
-        threshold: see `bert_keras.tasks.spans.answer`.
+        threshold: see `bert_keras.tasks.question_answering.spans.answer`.
 
     Returns:
         A `tf.function` of strings [batch], `question` and `context`, that gives [batch] each:

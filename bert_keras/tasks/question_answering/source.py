@@ -2,15 +2,15 @@
 
 import dataclasses
 
-from bert_keras.data.squad import (
+from bert_keras.errors import InputError
+from bert_keras.files import PACKAGE_PREFIX, resolve
+from bert_keras.tasks.question_answering.examples import (
     drop_empty,
     drop_misplaced,
     hold_out,
     read_questions,
     tell_misplaced,
 )
-from bert_keras.errors import InputError
-from bert_keras.files import PACKAGE_PREFIX, resolve
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,17 +7,21 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import read_json
+from bert_keras.data.batches import TrainingSet
 from bert_keras.data.packing import unpack
-from bert_keras.data.pipeline import TrainingSet
-from bert_keras.data.question_pipeline import answer_places, drop_unreadable, encode_questions
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
-from bert_keras.tasks.question_serving import of_question
-from bert_keras.tasks.spans import answer, best_spans, merge_windows
-from bert_keras.tasks.squad_scores import answer_scores, best_threshold
-from bert_keras.tasks.starting import open_tokenizer
-from bert_keras.tasks.task import Evaluation, Table, Task
-from bert_keras.text.question_windows import SPECIALS
+from bert_keras.tasks.question_answering.encoding import (
+    answer_places,
+    drop_unreadable,
+    encode_questions,
+)
+from bert_keras.tasks.question_answering.scores import answer_scores, best_threshold
+from bert_keras.tasks.question_answering.serving import of_question
+from bert_keras.tasks.question_answering.spans import answer, best_spans, merge_windows
+from bert_keras.tasks.question_answering.windows import SPECIALS
+from bert_keras.tasks.shared.tokenizers import open_tokenizer
+from bert_keras.training.task import Evaluation, Table, Task
 
 _log = logging.getLogger(__name__)
 _MOST_WRONG = 50
@@ -33,7 +37,7 @@ class QuestionAnswering(Task):
     the one that is best on the questions to evaluate on, and stays with the model.
 
     Args:
-        source: a `bert_keras.data.question_source.QuestionSource`.
+        source: a `bert_keras.tasks.question_answering.source.QuestionSource`.
         sizes: `WindowSizes`.
         max_answer_length: tokens that an answer may have.
         n_best: how many spans to weigh against each other.

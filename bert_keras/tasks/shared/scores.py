@@ -7,7 +7,7 @@ is always a plain float that can be logged and compared, and no warning reaches 
 import numpy as np
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.task import Table
+from bert_keras.training.task import Table
 
 
 def class_scores(labels, truth, predicted):

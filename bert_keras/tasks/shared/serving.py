@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from bert_keras.data.packing import pack
-from bert_keras.text.entities import mark
+from bert_keras.tasks.classification.entity_markers import mark
 
 
 def of_text(model, tokenizer, answer, max_length, has_pairs):

@@ -3,10 +3,10 @@
 import dataclasses
 import re
 
-from bert_keras.data import tags
 from bert_keras.data.tables import read_text, shorten
 from bert_keras.errors import InputError
 from bert_keras.files import write_whole
+from bert_keras.tasks.tagging import tag_schemes
 
 _DOCUMENT = "-DOCSTART-"  # a line that begins a document, and is no word
 
@@ -18,7 +18,7 @@ class Sentences:
     Attributes:
         words: each sentence's words, a list of str.
         numbers: the numbers of their lines, from 0.
-        spans: each sentence's `tags.Span`s; None where tags are not read.
+        spans: each sentence's `tag_schemes.Span`s; None where tags are not read.
         lines: all lines of the file, without line ends.
         scheme: that of the tags, or None.
     """
@@ -39,7 +39,7 @@ def read_conll(path, scheme="auto", labelled=True):
 
     Args:
         path: the file.
-        scheme: one of `tags.SCHEMES`, or "auto", which tells it from the tags.
+        scheme: one of `tag_schemes.SCHEMES`, or "auto", which tells it from the tags.
         labelled: whether there are tags. If not, one column is enough.
 
     Returns:
@@ -75,12 +75,12 @@ def read_conll(path, scheme="auto", labelled=True):
     _check_columns(path, rows, numbers)
     given = [[columns[-1] for columns in sentence] for sentence in rows]
     if scheme == "auto":
-        scheme = tags.find_scheme(given)
+        scheme = tag_schemes.find_scheme(given)
     spans = []
     for sentence, of_sentence in zip(given, numbers, strict=True):
         try:
-            spans.append(tags.spans_of(sentence, scheme))
-        except tags.TagError as error:
+            spans.append(tag_schemes.spans_of(sentence, scheme))
+        except tag_schemes.TagError as error:
             raise InputError(f"{path}:{of_sentence[error.word] + 1}: {error}.") from None
     return Sentences(words, numbers, spans, lines, scheme)
 
@@ -122,5 +122,5 @@ def write_conll(path, lines, numbers, given):
             line = line.rstrip(" \t")
             if line:
                 between = "\t" if "\t" in line or " " not in line else " "
-                line += between + new.get(number, tags.OUTSIDE)
+                line += between + new.get(number, tag_schemes.OUTSIDE)
             file.write(line + "\n")

@@ -5,9 +5,9 @@ import itertools
 import os
 from typing import NamedTuple
 
-from bert_keras.data.conll import read_conll
 from bert_keras.data.tables import read_json_lines, shorten
 from bert_keras.errors import InputError
+from bert_keras.tasks.tagging.conll import read_conll
 
 
 class Entity(NamedTuple):

@@ -4,7 +4,7 @@ import collections
 
 import numpy as np
 
-from bert_keras.tasks.task import Table
+from bert_keras.training.task import Table
 
 _MOST_WRONG = 50
 

@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from bert_keras.data.packing import pack, unpack
-from bert_keras.data.windowed_texts import frame_windows, merge
-from bert_keras.tasks.tag_decoding import find_entities
-from bert_keras.tasks.words import begins_word, words_of_tokens
+from bert_keras.tasks.tagging.decoding import find_entities
+from bert_keras.tasks.tagging.windows import frame_windows, merge
+from bert_keras.tasks.tagging.words import begins_word, words_of_tokens
 
 _ROWS = 64  # that the model answers at a time: a long text is thousands
 _TEXT = [tf.TensorSpec([None], tf.string, "text")]

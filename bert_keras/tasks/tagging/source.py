@@ -3,9 +3,9 @@
 import dataclasses
 
 from bert_keras.data.splits import hold_out, unseen
-from bert_keras.data.tagged import read_tagged
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
+from bert_keras.tasks.tagging.examples import read_tagged
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,22 +11,21 @@ from bert_keras.checkpoints.load import (
     open_checkpoint,
 )
 from bert_keras.config import read_json
-from bert_keras.data import tags
-from bert_keras.data.conll import write_conll
+from bert_keras.data.batches import TrainingSet
 from bert_keras.data.packing import unpack
-from bert_keras.data.pipeline import TrainingSet
 from bert_keras.data.predictions import write_predictions
 from bert_keras.data.tables import shorten
-from bert_keras.data.tagged import check_types
-from bert_keras.data.windowed_texts import merge, split, window_texts
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
-from bert_keras.tasks import entity_scores, tagging_functions
-from bert_keras.tasks.scores import confusion_matrix
-from bert_keras.tasks.starting import open_tokenizer
-from bert_keras.tasks.tag_decoding import find_entities
-from bert_keras.tasks.task import Evaluation, Task
-from bert_keras.tasks.words import begins_word, truth_of, words_of_file, words_of_tokens
+from bert_keras.tasks.shared.scores import confusion_matrix
+from bert_keras.tasks.shared.tokenizers import open_tokenizer
+from bert_keras.tasks.tagging import scores, serving, tag_schemes
+from bert_keras.tasks.tagging.conll import write_conll
+from bert_keras.tasks.tagging.decoding import find_entities
+from bert_keras.tasks.tagging.examples import check_types
+from bert_keras.tasks.tagging.windows import merge, split, window_texts
+from bert_keras.tasks.tagging.words import begins_word, truth_of, words_of_file, words_of_tokens
+from bert_keras.training.task import Evaluation, Task
 
 _log = logging.getLogger(__name__)
 _SHORTEST = 3  # tokens of a window: [CLS], one of the text, [SEP]
@@ -46,7 +45,7 @@ class Tagging(Task):
     learned and answered in the window that shows most around it.
 
     Args:
-        source: a `bert_keras.data.tagged_source.TaggedSource`, where the texts come from.
+        source: a `bert_keras.tasks.tagging.source.TaggedSource`, where the texts come from.
         max_length: tokens that a window may have, special tokens included.
 
     Raises:
@@ -69,7 +68,10 @@ class Tagging(Task):
     @property
     def labels(self):
         """The tags, in the order of the model's classes; see `tag_decoding`."""
-        return [tags.OUTSIDE, *(f"{letter}-{name}" for name in self.types for letter in "BI")]
+        return [
+            tag_schemes.OUTSIDE,
+            *(f"{letter}-{name}" for name in self.types for letter in "BI"),
+        ]
 
     def prepare(self, reference):
         self.tokenizer = open_tokenizer(reference, self._max_length)
@@ -172,15 +174,15 @@ class Tagging(Task):
 
         texts, truth = self._dev, self._dev_truth
         words, log_probs, found_tags, found = self._read(answers, texts, self._dev_windows)
-        counts = entity_scores.count(self.types, truth.spans, found)
+        counts = scores.count(self.types, truth.spans, found)
         is_right = found_tags == truth.tags  # [words]
-        names = [tags.OUTSIDE, *self.types]
+        names = [tag_schemes.OUTSIDE, *self.types]
         matrix = confusion_matrix(names, (truth.tags + 1) // 2, (found_tags + 1) // 2)
         return Evaluation(
             self._scores(counts, float(is_right.mean())),
             tables={
-                "per type": entity_scores.table(counts),
-                "most wrong": entity_scores.most_wrong(
+                "per type": scores.table(counts),
+                "most wrong": scores.most_wrong(
                     texts.texts, self.types, words, truth, found, log_probs
                 ),
             },
@@ -189,7 +191,7 @@ class Tagging(Task):
 
     @staticmethod
     def _scores(counts, accuracy):
-        found = entity_scores.scores(counts)
+        found = scores.scores(counts)
         macro = found.pop("f1_macro")
         return found | {"accuracy": accuracy, "f1_macro": macro}
 
@@ -229,13 +231,13 @@ class Tagging(Task):
         return path
 
     def signatures(self, model):
-        return {"serving_default": tagging_functions.rectangular(self._find_in(model))}
+        return {"serving_default": serving.rectangular(self._find_in(model))}
 
     def functions(self, model):
         return {"entities": self._find_in(model)}
 
     def _find_in(self, model):
-        return tagging_functions.ragged(model, self.tokenizer, self.types, self._max_length)
+        return serving.ragged(model, self.tokenizer, self.types, self._max_length)
 
     def _read(self, answers, texts, windowed, with_scores=False):
         """From the model's answers to windows to the entities of texts.
@@ -292,7 +294,7 @@ class Tagging(Task):
         starts = {start: number for number, (start, _) in enumerate(words)}
         ends = {end: number for number, (_, end) in enumerate(words)}
         spans = [
-            tags.Span(self.types[kind], starts[start], ends[end])
+            tag_schemes.Span(self.types[kind], starts[start], ends[end])
             for start, end, kind, _ in entities
         ]
-        return tags.tags_of(spans, len(words), self._scheme or _DEFAULT_SCHEME)
+        return tag_schemes.tags_of(spans, len(words), self._scheme or _DEFAULT_SCHEME)

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from bert_keras.data.pipeline import EncodedExamples
+from bert_keras.data.batches import EncodedExamples
 from bert_keras.text import windows as text_windows
 from bert_keras.text.framing import frame
 

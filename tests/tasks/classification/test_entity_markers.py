@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.text.entities import EntityTokenizer, mark
+from bert_keras.tasks.classification.entity_markers import EntityTokenizer, mark
 
 
 def marked(text, spans, types=None):

@@ -8,8 +8,8 @@ from bert_keras.data.source import Source
 from bert_keras.errors import InputError
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
-from bert_keras.tasks.classification import Classification
-from bert_keras.tasks.relation_extraction import RelationExtraction
+from bert_keras.tasks.classification.relation_extraction import RelationExtraction
+from bert_keras.tasks.classification.task import Classification
 from bert_keras.training.inference import Inference
 
 NAMES = "head", "tail"

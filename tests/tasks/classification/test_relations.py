@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from bert_keras.data.relations import have_types, mark_entities
 from bert_keras.data.rows import read_rows
 from bert_keras.data.source import Columns, Source
 from bert_keras.errors import InputError
+from bert_keras.tasks.classification.relations import have_types, mark_entities
 
 ROW = {
     "text": "Ada lives in Rome.",

@@ -9,8 +9,7 @@ import tensorflow as tf
 from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
 from bert_keras.errors import InputError
-from bert_keras.tasks import classification
-from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.classification.task import Classification
 
 REVIEWS = ["text\tlabel"] + ["good soup\tgood"] * 6 + ["bad soup\tbad"] * 3 + ["no soup\tnone"]
 NUMBERS = ["sentence1\tsentence2\tscore", "a\tb\t1.5", "c\td\t-2", "e\tf\t0", "g\th\t4"]
@@ -25,7 +24,7 @@ SEVERAL = [
 def unencoded(monkeypatch):
     """Leaves out what takes most of a test's time, where only the labels matter."""
     encoded = types.SimpleNamespace(truncated=0)
-    monkeypatch.setattr(classification, "encode", lambda *_: encoded)
+    monkeypatch.setattr("bert_keras.tasks.classification.task.encode", lambda *_: encoded)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from bert_keras.tasks import similarity
+from bert_keras.tasks.embedding import similarity
 
 RANDOM = np.random.default_rng(0)
 FIRST, SECOND = RANDOM.normal(size=(2, 5, 4)).astype(np.float32)

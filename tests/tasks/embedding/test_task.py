@@ -7,8 +7,8 @@ import tensorflow as tf
 from bert_keras.data.rows import Columns
 from bert_keras.data.source import Source
 from bert_keras.errors import InputError
-from bert_keras.tasks import similarity
-from bert_keras.tasks.embedding import Embedding
+from bert_keras.tasks.embedding import similarity
+from bert_keras.tasks.embedding.task import Embedding
 from bert_keras.training.inference import Inference
 from bert_keras.training.loop import Schedule, Trainer
 

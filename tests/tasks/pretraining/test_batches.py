@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.passages import OBJECTIVES, PassageSet
 from bert_keras.errors import InputError
+from bert_keras.tasks.pretraining.batches import OBJECTIVES, PassageSet
 from bert_keras.text.tokenizer import BertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -228,7 +228,7 @@ def test_evaluation_is_fixed_and_complete(objective):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_an_evaluated_example_is_the_same_in_any_batch(objective, monkeypatch):
-    monkeypatch.setattr("bert_keras.data.passages._EVALUATED_TOGETHER", 25)
+    monkeypatch.setattr("bert_keras.tasks.pretraining.batches._EVALUATED_TOGETHER", 25)
     passages = TEXT.passage_set(objective=objective)
 
     def by_number(batch_size):

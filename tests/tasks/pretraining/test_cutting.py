@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.cutting import cut_in_two, cut_to_length
+from bert_keras.tasks.pretraining.cutting import cut_in_two, cut_to_length
 
 CONTINUATION = np.arange(1000) >= 500
 

@@ -11,8 +11,8 @@ from bert_keras.errors import InputError
 from bert_keras.models.pretrainer import BertPretrainer
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
-from bert_keras.tasks.fill_mask import FillMask
-from bert_keras.tasks.pretraining import Objectives, Pretraining
+from bert_keras.tasks.pretraining.fill_mask import FillMask
+from bert_keras.tasks.pretraining.task import Objectives, Pretraining
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.inference import Inference
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.masking import STRATEGIES, Pieces, _spans, mask_tokens
+from bert_keras.tasks.pretraining.masking import STRATEGIES, Pieces, _spans, mask_tokens
 from bert_keras.text.tokenizer import BertTokenizer
 
 WORDS, CONTINUATIONS = 60, 40

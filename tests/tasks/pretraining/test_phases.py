@@ -3,7 +3,7 @@ import itertools
 
 import tensorflow as tf
 
-from bert_keras.data.phases import Phases
+from bert_keras.tasks.pretraining.phases import Phases
 
 
 @dataclasses.dataclass

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.sentence_pairs import exchange, next_sentences, sentence_orders
+from bert_keras.tasks.pretraining.sentence_pairs import exchange, next_sentences, sentence_orders
 
 
 @tf.function(

@@ -11,7 +11,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.pretrainer import BertPretrainer
-from bert_keras.tasks.pretraining import Objectives, Pretraining, make_config
+from bert_keras.tasks.pretraining.task import Objectives, Pretraining, make_config
 from bert_keras.tensorboard.writer import RunWriter
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.inference import Inference

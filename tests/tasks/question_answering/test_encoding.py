@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
-from bert_keras.data import question_pipeline
-from bert_keras.data.question_pipeline import answer_places, drop_unreadable, encode_questions
-from bert_keras.data.squad import Answer, Questions
-from bert_keras.text.question_windows import WindowSizes
+from bert_keras.tasks.question_answering.encoding import (
+    answer_places,
+    drop_unreadable,
+    encode_questions,
+)
+from bert_keras.tasks.question_answering.examples import Answer, Questions
+from bert_keras.tasks.question_answering.windows import WindowSizes
 from bert_keras.text.tokenizer import BertTokenizer
 
 WORDS = ["who", "came", "ada", "at", "nine", "##ty", "not", "the", "cat", "."]
@@ -47,8 +50,8 @@ def test_windows_hold_the_tokens_of_questions_and_contexts(questions):
 
 def test_it_is_the_same_in_small_pieces(questions, monkeypatch):
     at_once = encode_questions(TOKENIZER, questions, SIZES)
-    monkeypatch.setattr(question_pipeline, "_STRINGS", 1)
-    monkeypatch.setattr(question_pipeline, "_QUESTIONS", 3)
+    monkeypatch.setattr("bert_keras.tasks.question_answering.encoding._STRINGS", 1)
+    monkeypatch.setattr("bert_keras.tasks.question_answering.encoding._QUESTIONS", 3)
     in_pieces = encode_questions(TOKENIZER, questions, SIZES)
     assert repr(at_once.windows) == repr(in_pieces.windows)
     assert at_once.ends.to_list() == in_pieces.ends.to_list()

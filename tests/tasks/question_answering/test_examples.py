@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from bert_keras.data.squad import (
+from bert_keras.errors import InputError
+from bert_keras.tasks.question_answering.examples import (
     Answer,
     drop_empty,
     drop_misplaced,
@@ -11,7 +12,6 @@ from bert_keras.data.squad import (
     read_questions,
     tell_misplaced,
 )
-from bert_keras.errors import InputError
 
 CONTEXTS = ["Ada came at nine.", "茶馆建于1924年。", "A lamp."]
 GOOD = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bert_keras.tasks.squad_scores import answer_scores, best_threshold
+from bert_keras.tasks.question_answering.scores import answer_scores, best_threshold
 
 # Answer, right answers, exact match and F1 as the script says.
 SQUAD_1 = [

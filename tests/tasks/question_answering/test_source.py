@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from bert_keras.data.question_source import QuestionSource
 from bert_keras.errors import InputError
+from bert_keras.tasks.question_answering.source import QuestionSource
 
 
 @pytest.fixture

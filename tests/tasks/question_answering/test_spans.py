@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.tasks.spans import answer, best_spans, merge_windows
-from bert_keras.text.question_windows import QuestionWindows
+from bert_keras.tasks.question_answering.spans import answer, best_spans, merge_windows
+from bert_keras.tasks.question_answering.windows import QuestionWindows
 
 INF = float("inf")
 RANDOM = np.random.default_rng(0)

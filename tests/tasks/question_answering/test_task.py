@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.data.packing import pack
-from bert_keras.data.question_source import QuestionSource
 from bert_keras.errors import InputError
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
-from bert_keras.tasks.question_answering import QuestionAnswering
-from bert_keras.text.question_windows import WindowSizes
+from bert_keras.tasks.question_answering.source import QuestionSource
+from bert_keras.tasks.question_answering.task import QuestionAnswering
+from bert_keras.tasks.question_answering.windows import WindowSizes
 from bert_keras.training.inference import Inference
 
 SIZES = WindowSizes(48, 12, 8)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_keras.errors import InputError
-from bert_keras.tasks import scores
+from bert_keras.tasks.shared import scores
 
 pytestmark = pytest.mark.filterwarnings("error")
 

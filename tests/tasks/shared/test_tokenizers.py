@@ -1,7 +1,7 @@
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.starting import open_tokenizer
+from bert_keras.tasks.shared.tokenizers import open_tokenizer
 
 
 def test_a_tokenizer_fits_its_weights(tiny_checkpoint, tmp_path):

@@ -1,8 +1,8 @@
 import pytest
 
-from bert_keras.data.conll import read_conll, write_conll
-from bert_keras.data.tags import Span
 from bert_keras.errors import InputError
+from bert_keras.tasks.tagging.conll import read_conll, write_conll
+from bert_keras.tasks.tagging.tag_schemes import Span
 
 NEWS = """-DOCSTART- -X- O O
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.tasks.tag_decoding import best_tags, find_entities
+from bert_keras.tasks.tagging.decoding import best_tags, find_entities
 
 
 def is_possible(tags):

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from bert_keras.data.tagged import Entity, read_tagged
 from bert_keras.errors import InputError
+from bert_keras.tasks.tagging.examples import Entity, read_tagged
 
 
 def write_rows(folder, *rows):

@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 import pytest
 
-from bert_keras.data.tags import spans_of, tags_of
-from bert_keras.tasks.entity_scores import count, scores, table
+from bert_keras.tasks.tagging.scores import count, scores, table
+from bert_keras.tasks.tagging.tag_schemes import spans_of, tags_of
 
 TYPES = ["a", "b", "c", "d", "e"]
 TRUTH = ["B-a I-a O B-b O B-a", "B-b B-b I-b O", "O O O", "B-c I-c I-c B-a", "B-a B-b"]
@@ -51,7 +51,7 @@ def test_scores_equal_seqevals():
             last = min(9, word + random.integers(0, 3))
             spans.append((TYPES[random.integers(4)], word, last))
             word = last + 1
-        from bert_keras.data.tags import Span
+        from bert_keras.tasks.tagging.tag_schemes import Span
 
         return tags_of([Span(*span) for span in spans], 10, "iob2")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.tagged_source import TaggedSource
-from bert_keras.tasks import tagging_functions
-from bert_keras.tasks.tagging import Tagging
+from bert_keras.tasks.tagging import serving
+from bert_keras.tasks.tagging.source import TaggedSource
+from bert_keras.tasks.tagging.task import Tagging
 from bert_keras.training.inference import Inference
 
 LONG = "Mara Lindqvist (of Tarnby) sold 12 boats, and Größe 😀 x\u0301yz; " * 12
@@ -29,7 +29,7 @@ class Served:
         kernel, _ = self.model.get_layer("token_classifier").weights
         kernel.assign(np.random.default_rng(1).normal(size=kernel.shape))
         self.find = self.task.functions(self.model)["entities"]
-        self.serve = tagging_functions.rectangular(self.find)
+        self.serve = serving.rectangular(self.find)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_bytes_that_are_no_text(served):
 
 def test_rows_are_answered_some_at_a_time(served, monkeypatch):
     expected = as_lists(served.find(tf.constant([LONG * 10])))
-    monkeypatch.setattr(tagging_functions, "_ROWS", 7)
+    monkeypatch.setattr("bert_keras.tasks.tagging.serving._ROWS", 7)
     find = served.task.functions(served.model)["entities"]
     found = as_lists(find(tf.constant([LONG * 10])))
     assert [e[:4] for e in found[0]] == [e[:4] for e in expected[0]]

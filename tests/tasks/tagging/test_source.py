@@ -1,8 +1,8 @@
 import pytest
 
-from bert_keras.data.tagged import Entity
-from bert_keras.data.tagged_source import TaggedSource
 from bert_keras.errors import InputError
+from bert_keras.tasks.tagging.examples import Entity
+from bert_keras.tasks.tagging.source import TaggedSource
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from bert_keras.data import tags
-from bert_keras.data.tags import Span, TagError, find_scheme, spans_of, tags_of
+from bert_keras.tasks.tagging import tag_schemes
+from bert_keras.tasks.tagging.tag_schemes import Span, TagError, find_scheme, spans_of, tags_of
 
 # One sentence in every scheme: a of two words beside a of one, then b of three, O, b of one.
 SPANS = [Span("a", 0, 1), Span("a", 2, 2), Span("b", 3, 5), Span("b", 7, 7)]
@@ -14,7 +14,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("scheme", tags.SCHEMES)
+@pytest.mark.parametrize("scheme", tag_schemes.SCHEMES)
 def test_each_scheme_is_told_read_and_written(scheme):
     written = WRITTEN[scheme].split()
     assert find_scheme([written]) == scheme

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.checkpoints.huggingface import write_huggingface
-from bert_keras.data.tagged_source import TaggedSource
 from bert_keras.errors import InputError
 from bert_keras.models.token_classifier import BertTokenClassifier
-from bert_keras.tasks.tagging import Tagging
+from bert_keras.tasks.tagging.source import TaggedSource
+from bert_keras.tasks.tagging.task import Tagging
 
 # Windows of five tokens over six; "u.s." is four to the tokenizer.
 WORDS = "a I-x\nb I-x\nc I-y\nd O\ne B-x\nf I-x\n\nu.s. I-y\nq O\n"

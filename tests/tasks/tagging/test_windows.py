@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.windowed_texts import merge, split, window_texts
+from bert_keras.tasks.tagging.windows import merge, split, window_texts
 from bert_keras.text.tokenizer import BertTokenizer
 
 TEXTS = ["a b c d e f g h", "", "c a b"]

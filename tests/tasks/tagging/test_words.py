@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bert_keras.data.tagged import Entity
-from bert_keras.tasks.words import begins_word, truth_of, words_of_file, words_of_tokens
+from bert_keras.tasks.tagging.examples import Entity
+from bert_keras.tasks.tagging.words import begins_word, truth_of, words_of_file, words_of_tokens
 from bert_keras.text.tokenizer import BertTokenizer
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcusn.,-", "##b", "##c", "##"]

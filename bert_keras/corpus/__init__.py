@@ -1,0 +1,1 @@
+"""Running text: documents, sentences, passages, the prepared dataset."""

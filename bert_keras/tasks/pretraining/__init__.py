@@ -1,0 +1,1 @@
+"""Masked words and pairs of sentences: learning from running text alone."""

@@ -1,0 +1,1 @@
+"""Answers to questions, as pieces of a text."""

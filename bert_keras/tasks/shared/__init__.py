@@ -1,0 +1,1 @@
+"""What several tasks use: scores, functions to serve, opening a pretrained tokenizer."""
