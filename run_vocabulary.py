@@ -11,7 +11,7 @@ from absl import flags
 from bert_keras.cli import script
 from bert_keras.cli.corpus_flags import open_corpus
 from bert_keras.errors import InputError
-from bert_keras.files import expect_new_folder, whole_folder
+from bert_keras.files import atomic_folder, expect_new_folder
 from bert_keras.text.vocabulary import MOST_UNKNOWN
 
 FLAGS = flags.FLAGS
@@ -51,7 +51,7 @@ def main():
     print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
     tokenizer = BertTokenizer(learn_vocabulary(words, FLAGS.vocab_size), FLAGS.do_lower_case)
     coverage = measure_coverage(tokenizer, sentences_of(corpus, FLAGS.dev_fraction, held_out))
-    with whole_folder(folder) as aside:
+    with atomic_folder(folder) as aside:
         tokenizer.save(aside)
     print(f"{len(tokenizer.vocabulary):,} tokens in {folder}")
     print(

@@ -15,8 +15,8 @@ except ImportError:  # not on Windows
 from bert_keras.errors import InputError
 
 PACKAGE_PREFIX = "pkg://"
-_ASIDE = ".aside."
-_held = {}  # the handles of `hold`, by path; a process's, as its locks are
+_TEMPORARY_PREFIX = ".aside."
+_held = {}  # the handles of `lock_file`, by path; a process's, as its locks are
 
 
 def resolve(reference):
@@ -57,7 +57,7 @@ def _what_is(path):
 
 
 @contextlib.contextmanager
-def write_whole(path, mode="w"):
+def atomic_write(path, mode="w"):
     """Opens a file to write that takes its name only when everything is in it.
 
     Args:
@@ -72,17 +72,17 @@ def write_whole(path, mode="w"):
     """
     path = pathlib.Path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f"{_ASIDE}{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{_TEMPORARY_PREFIX}{path.name}.")
     try:
         with os.fdopen(handle, mode, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(aside)
+            os.unlink(temporary)
         _name(error, path)
         raise
     _sync(path.parent)
@@ -105,18 +105,18 @@ def _sync(path):
             os.close(handle)
 
 
-def is_leftover(path):
-    """Whether a path is one that `write_whole` or `whole_folder` writes aside."""
-    return pathlib.Path(path).name.startswith(_ASIDE)
+def is_temporary(path):
+    """Whether a path is one that `atomic_write` or `atomic_folder` writes aside."""
+    return pathlib.Path(path).name.startswith(_TEMPORARY_PREFIX)
 
 
-def clear_leftovers(folder):
-    """Removes the files that `write_whole` left in a folder when its process was killed.
+def remove_temporary_files(folder):
+    """Removes the files that `atomic_write` left in a folder when its process was killed.
 
     Args:
         folder: one that no other process writes to now; it need not be there.
     """
-    for path in pathlib.Path(folder).glob(f"{_ASIDE}*"):
+    for path in pathlib.Path(folder).glob(f"{_TEMPORARY_PREFIX}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
 
@@ -140,7 +140,7 @@ def expect_new_folder(path):
 
 
 @contextlib.contextmanager
-def whole_folder(target, replace=False):
+def atomic_folder(target, replace=False):
     """A folder to fill, that takes the target's name when the block ends well.
 
     What a process that was killed left aside is cleared away by the next one.
@@ -158,17 +158,17 @@ def whole_folder(target, replace=False):
     """
     target = pathlib.Path(target).absolute()
     try:
-        with folder_aside(target.parent) as (aside, settle):
-            yield aside
-            settle()
-            _rename(aside, target, replace)
+        with temporary_folder(target.parent) as (temporary, sync):
+            yield temporary
+            sync()
+            _rename(temporary, target, replace)
     except OSError as error:
         _name(error, target)
         raise
 
 
 @contextlib.contextmanager
-def folder_aside(parent):
+def temporary_folder(parent):
     """A folder to fill, under a name that nobody looks for, and to rename when it is whole.
 
     What a process that was killed left there is cleared away.
@@ -182,22 +182,22 @@ def folder_aside(parent):
     """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)
-    for path in parent.glob(f"{_ASIDE}*"):
+    for path in parent.glob(f"{_TEMPORARY_PREFIX}*"):
         with _locked(path) as is_ours:
             if is_ours:
                 shutil.rmtree(path, ignore_errors=True)
-    aside = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_ASIDE))
+    temporary = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_TEMPORARY_PREFIX))
 
-    def settle():
-        os.chmod(aside, 0o755)
-        for path in [*aside.rglob("*"), aside]:
+    def sync():
+        os.chmod(temporary, 0o755)
+        for path in [*temporary.rglob("*"), temporary]:
             _sync(path)
 
-    with _locked(aside):
+    with _locked(temporary):
         try:
-            yield aside, settle
+            yield temporary, sync
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -236,7 +236,7 @@ def _lock(path, flags):
     return handle
 
 
-def hold(path, note):
+def lock_file(path, note):
     """Locks a file until this process ends, however it ends; again in the same process is nothing.
 
     Where there are no locks (on Windows, on some network disks) nothing happens.
@@ -261,13 +261,13 @@ def hold(path, note):
     os.write(handle, note.encode())
 
 
-def _rename(aside, target, replace):
+def _rename(temporary, target, replace):
     old = target.with_name(f"{target.name}.old")
     if replace and target.exists():
         shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
     try:
-        aside.rename(target)
+        temporary.rename(target)
     except OSError:
         if old.exists() and not target.exists():
             old.rename(target)

@@ -9,13 +9,13 @@ import textwrap
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.files import expect_new_folder, whole_folder, write_whole
+from bert_keras.files import atomic_folder, atomic_write, expect_new_folder
 
 
 def test_a_file_takes_its_name_when_all_is_in_it(tmp_path):
     path = tmp_path / "file"
     path.write_text("before")
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write("after")
         assert path.read_text() == "before"
     assert path.read_text() == "after" and names(tmp_path) == ["file"]
@@ -29,21 +29,24 @@ def test_a_full_disk_leaves_the_file_before_and_is_named(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=f"No space left on device: '{path}'"), write_whole(path):
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"), atomic_write(path):
         pass
     assert path.read_text() == "before" and names(tmp_path) == ["file"]
 
 
 def test_a_full_disk_is_named_for_a_folder(tmp_path):
     target = tmp_path / "new"
-    with pytest.raises(OSError, match=f"No space left on device: '{target}'"), whole_folder(target):
+    with (
+        pytest.raises(OSError, match=f"No space left on device: '{target}'"),
+        atomic_folder(target),
+    ):
         raise OSError(errno.ENOSPC, "a paragraph\nof HDF5's")
     assert names(tmp_path) == []
 
 
 def test_a_folder_appears_when_all_is_in_it(tmp_path):
     target = tmp_path / "deep" / "new"
-    with whole_folder(target) as aside:
+    with atomic_folder(target) as aside:
         (aside / "a").mkdir()
         (aside / "a" / "file").write_text("x")
         assert not target.exists()
@@ -53,7 +56,7 @@ def test_a_folder_appears_when_all_is_in_it(tmp_path):
 
 def test_nothing_is_left_of_one_that_fails(tmp_path):
     (tmp_path / "new").mkdir()
-    with pytest.raises(OSError), whole_folder(tmp_path / "new") as aside:
+    with pytest.raises(OSError), atomic_folder(tmp_path / "new") as aside:
         (aside / "file").write_text("x")
         raise OSError("disk full")
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
@@ -85,9 +88,9 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(script)]
     left = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     assert names(out) == [left]
-    with whole_folder(out / "y", replace=False):
+    with atomic_folder(out / "y", replace=False):
         assert left not in names(out)
-        with whole_folder(out / "z", replace=False):  # of one that lives, nothing is cleared away
+        with atomic_folder(out / "z", replace=False):  # of one that lives, nothing is cleared away
             assert len(names(out)) == 2
     assert names(out) == ["y", "z"]
 
@@ -95,7 +98,7 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path):
 @pytest.mark.parametrize("replace", [True, False])
 def test_the_quicker_of_two_processes(replace, tmp_path):
     for name in "ab":
-        with whole_folder(tmp_path / "it", replace) as aside:
+        with atomic_folder(tmp_path / "it", replace) as aside:
             (aside / name).touch()
             (tmp_path / "it").mkdir(exist_ok=True)
             (tmp_path / "it" / "quicker").touch()

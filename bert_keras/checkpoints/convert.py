@@ -3,7 +3,7 @@
 from bert_keras.checkpoints import google, huggingface, keras_hub, load
 from bert_keras.config import read_json
 from bert_keras.errors import InputError
-from bert_keras.files import expect_new_folder, resolve, whole_folder
+from bert_keras.files import atomic_folder, expect_new_folder, resolve
 from bert_keras.text.tokenizer import BertTokenizer
 
 LAYOUTS = ("huggingface", "google", "keras_hub")
@@ -75,15 +75,15 @@ def write_all(contents, tokenizer, extra, folder, layout):
     """
     if layout not in LAYOUTS:
         raise InputError(f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}.")
-    with whole_folder(expect_new_folder(folder)) as aside:
+    with atomic_folder(expect_new_folder(folder)) as temporary:
         if layout == "keras_hub":
             if tokenizer is None:
                 raise InputError("KerasHub's layout holds a vocabulary, and there is none.")
-            keras_hub.write_keras_hub(contents, tokenizer, aside)
+            keras_hub.write_keras_hub(contents, tokenizer, temporary)
             return
         if layout == "google":
-            google.write_google(contents, aside)
+            google.write_google(contents, temporary)
         else:
-            huggingface.write_huggingface(contents, aside, extra=extra)
+            huggingface.write_huggingface(contents, temporary, extra=extra)
         if tokenizer is not None:
-            tokenizer.save(aside)
+            tokenizer.save(temporary)

@@ -13,7 +13,7 @@ import numpy as np
 from bert_keras.checkpoints.contents import of
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 
 CONFIG = "bert_config.json"
 WEIGHTS = "bert_model.ckpt"
@@ -149,10 +149,10 @@ def write_google(model, folder):
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{WEIGHTS}.") as aside:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{WEIGHTS}.") as temporary:
         try:
             tf.raw_ops.SaveV2(
-                prefix=f"{aside}/{WEIGHTS}",
+                prefix=f"{temporary}/{WEIGHTS}",
                 tensor_names=names,
                 shape_and_slices=[""] * len(names),
                 tensors=[tf.convert_to_tensor(value) for value in tensors],
@@ -160,8 +160,8 @@ def write_google(model, folder):
         except tf.errors.OpError as error:  # such as a full disk
             raise OSError(f"{folder}: {error.message}") from error
         # The data before the index that points into them.
-        for path in sorted(pathlib.Path(aside).iterdir()):
+        for path in sorted(pathlib.Path(temporary).iterdir()):
             os.replace(path, folder / path.name)
-    with write_whole(folder / CONFIG) as file:
+    with atomic_write(folder / CONFIG) as file:
         json.dump(config.to_dict() | {"hidden_act": _ACTS[config.hidden_act]}, file, indent=2)
         file.write("\n")

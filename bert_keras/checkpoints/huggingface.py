@@ -10,7 +10,7 @@ from bert_keras.checkpoints.contents import of
 from bert_keras.checkpoints.tensors_file import beginning
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -135,11 +135,11 @@ def write_huggingface(model, folder, labels=None, extra=None):
 
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with write_whole(folder / WEIGHTS, "wb") as file:
+    with atomic_write(folder / WEIGHTS, "wb") as file:
         file.write(beginning(tensors, {"format": "pt"}))
         for weight, value in contents.weights():
             value = value.T if "huggingface" in weight.transposed_in else value
             file.write(np.ascontiguousarray(value))
-    with write_whole(folder / CONFIG) as file:
+    with atomic_write(folder / CONFIG) as file:
         json.dump(values | (extra or {}), file, indent=2, ensure_ascii=False)
         file.write("\n")

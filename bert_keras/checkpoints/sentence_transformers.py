@@ -9,7 +9,7 @@ import pathlib
 
 from bert_keras.config import read_json
 from bert_keras.errors import InputError
-from bert_keras.files import resolve, write_whole
+from bert_keras.files import atomic_write, resolve
 
 _MODULES = "modules.json"
 _KEY = "embedding"  # in config.json, for who takes that file and the weights alone
@@ -117,6 +117,6 @@ def _read_modules(folder):
 
 def _write(path, values):
     path.parent.mkdir(exist_ok=True)
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         json.dump(values, file, indent=2)
         file.write("\n")

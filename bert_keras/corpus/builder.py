@@ -226,28 +226,33 @@ class BertPassages(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _split_generators(self, dl_manager):
         # The corpus is tokenised once, by the first, which lays the second's passages by.
-        aside = _Aside(self.data_path)
-        return {TRAIN: self._train(aside), VALIDATION: self._validation(aside)}
+        held_out_passages = _PassageFile(self.data_path)
+        return {
+            TRAIN: self._train(held_out_passages),
+            VALIDATION: self._validation(held_out_passages),
+        }
 
     def _generate_examples(self):
         raise NotImplementedError  # there is one generator for each split
 
-    def _train(self, aside):
+    def _train(self, held_out_passages):
         for passage in self._read():
             if self._recipe.split(passage) == VALIDATION:
-                aside.append(passage)
+                held_out_passages.append(passage)
             else:
                 yield self._counted(TRAIN, passage)
         self._by_document = TRAIN in self.counts
         if not self._by_document:
-            yield from self._from_aside(aside, TRAIN)
-        self._recipe.check({**self.counts, **({VALIDATION: aside} if aside else {})})
+            yield from self._from_file(held_out_passages, TRAIN)
+        self._recipe.check(
+            {**self.counts, **({VALIDATION: held_out_passages} if held_out_passages else {})}
+        )
 
-    def _validation(self, aside):
-        yield from self._from_aside(aside, VALIDATION)
+    def _validation(self, held_out_passages):
+        yield from self._from_file(held_out_passages, VALIDATION)
 
-    def _from_aside(self, aside, split):
-        for passage in aside:
+    def _from_file(self, held_out_passages, split):
+        for passage in held_out_passages:
             if self._recipe.split(passage, self._by_document) == split:
                 yield self._counted(split, passage)
 
@@ -288,7 +293,7 @@ def example_of(passage):
     }
 
 
-class _Aside:
+class _PassageFile:
     """Passages laid by in a file without a name.
 
     Args:

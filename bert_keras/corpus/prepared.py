@@ -258,17 +258,17 @@ def _make(corpus, tokenizer, made_from, target, again, beam_options):
         corpus, tokenizer, made_from["max_length"], made_from["dev_fraction"], corpus_bytes
     )
     try:
-        with files.whole_folder(target, replace=again) as aside:
-            dataset, counts = write_passages(recipe, aside, beam_options)
+        with files.atomic_folder(target, replace=again) as temporary:
+            dataset, counts = write_passages(recipe, temporary, beam_options)
             names = sorted(path.name for path in dataset.iterdir())
             facts = {
                 "made_from": made_from,
-                "dataset": str(dataset.relative_to(aside)),
+                "dataset": str(dataset.relative_to(temporary)),
                 "counts": counts,
                 "bytes": {name: (dataset / name).stat().st_size for name in names},
                 "checksums": _checksums(dataset, names),
             }
-            with files.write_whole(aside / _FACTS_FILE) as file:
+            with files.atomic_write(temporary / _FACTS_FILE) as file:
                 json.dump({**facts, "sha256": _hash(facts)}, file, indent=1)
     except OSError as error:
         raise InputError(

@@ -4,7 +4,7 @@ import csv
 import json
 import numbers
 
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 
 
 def write_predictions(path, rows, columns):
@@ -31,7 +31,7 @@ def write_predictions(path, rows, columns):
     for name in columns:
         names.append(_free_name(name, {*taken, *names}))
     added = zip(*columns.values(), strict=True)
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         if rows.layout == "jsonl":
             for record, values in zip(rows.records, added, strict=True):
                 new = dict(zip(names, map(_for_json, values), strict=True))

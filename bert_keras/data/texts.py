@@ -5,7 +5,7 @@ import re
 from bert_keras.data.rows import Columns, check_texts, read_rows
 from bert_keras.data.tables import read_text
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 
 # Tabs and all that some reader takes for the end of a line.
 _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
@@ -54,5 +54,5 @@ def write_texts(path, texts):
         path: the file; it appears whole or not at all.
         texts: list of str.
     """
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.writelines(f"{on_one_line(text)}\n" for text in texts)

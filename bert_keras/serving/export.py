@@ -32,8 +32,8 @@ def export(functions, tokenizer, folder, others=None):
     for name, function in (others or {}).items():
         setattr(module, name, function)
 
-    def write(aside):
-        tf.saved_model.save(module, str(aside), signatures=functions)
-        write_warmup(functions, aside)
+    def write(temporary):
+        tf.saved_model.save(module, str(temporary), signatures=functions)
+        write_warmup(functions, temporary)
 
     return write_version(folder, write)

@@ -10,7 +10,7 @@ import tempfile
 
 import tensorflow as tf
 
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 from bert_keras.serving.versions import write_version
 
 MODEL, LABELS = "model.tflite", "labels.json"
@@ -39,12 +39,12 @@ def export_litert(model, task, folder, int8=False):
     """
     content = _convert(model, task.numbers, task.tokenizer.pad_id, int8)
 
-    def write(aside):
-        with write_whole(aside / MODEL, "wb") as file:
+    def write(temporary):
+        with atomic_write(temporary / MODEL, "wb") as file:
             file.write(content)
-        task.tokenizer.save(aside)
+        task.tokenizer.save(temporary)
         if len(task.labels):
-            with write_whole(aside / LABELS) as file:
+            with atomic_write(temporary / LABELS) as file:
                 json.dump(list(task.labels), file, ensure_ascii=False)
 
     return write_version(folder, write)

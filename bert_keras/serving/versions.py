@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from bert_keras.files import folder_aside
+from bert_keras.files import temporary_folder
 
 
 def write_version(folder, write):
@@ -17,14 +17,14 @@ def write_version(folder, write):
         The new version's path. It appears whole or not at all, and replaces none.
     """
     folder = pathlib.Path(folder)
-    with folder_aside(folder) as (aside, settle):
-        write(aside)
-        settle()
+    with temporary_folder(folder) as (temporary, sync):
+        write(temporary)
+        sync()
         while True:
             versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
             version = folder / str(max(versions, default=0) + 1)
             try:
-                os.rename(aside, version)
+                os.rename(temporary, version)
                 return version
             except OSError:
                 if not version.exists():

@@ -5,7 +5,7 @@ import pathlib
 import tensorflow as tf
 from tensorboard.plugins import projector
 
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 
 # A browser draws so many; what it draws them from is text of 10 bytes a number.
 MOST_POINTS = 10_000
@@ -28,10 +28,10 @@ def write_projector(folder, vectors, labels, name="vectors"):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     vectors, shown = vectors[:MOST_POINTS], labels[:MOST_POINTS]
-    with write_whole(folder / "vectors.tsv") as file:
+    with atomic_write(folder / "vectors.tsv") as file:
         for vector in vectors:
             file.write("\t".join(f"{number:.6g}" for number in vector) + "\n")
-    with write_whole(folder / "metadata.tsv") as file:
+    with atomic_write(folder / "metadata.tsv") as file:
         file.writelines(f"{_shorten(label)}\n" for label in shown)
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add()

@@ -122,9 +122,9 @@ def write(folder, tokenizer):
         **_NAMES,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with files.write_whole(folder / _VOCABULARY_FILE) as file:
+    with files.atomic_write(folder / _VOCABULARY_FILE) as file:
         file.writelines(f"{token}\n" for token in tokenizer.vocabulary)
-    with files.write_whole(folder / _CONFIG_FILE) as file:
+    with files.atomic_write(folder / _CONFIG_FILE) as file:
         json.dump(config, file, indent=2)
         file.write("\n")
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from bert_keras.checkpoints.tensors_file import DTYPES, beginning
 from bert_keras.errors import InputError
-from bert_keras.files import clear_leftovers, write_whole
+from bert_keras.files import atomic_write, remove_temporary_files
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"step-(\d+)\.safetensors")
@@ -81,7 +81,7 @@ class Checkpoints:
                 changed then.
         """
         if self._writes:
-            clear_leftovers(self._folder)
+            remove_temporary_files(self._folder)
         damaged = []
         for found in self._steps() if step is None else [step]:
             path = self._path(found)
@@ -205,7 +205,7 @@ def _write(path, arrays, metadata):
         {"checksum": _NO_CHECKSUM.decode()} | metadata,
     )
     checksum = 0
-    with write_whole(path, "wb") as file:
+    with atomic_write(path, "wb") as file:
         for piece in itertools.chain((start,), _emptied(arrays)):
             checksum = zlib.crc32(piece, checksum)
             file.write(piece)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from bert_keras.cli.console import aligned, in_words
 from bert_keras.errors import InputError, Interrupted
-from bert_keras.files import resolve, write_whole
+from bert_keras.files import atomic_write, resolve
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
 from bert_keras.serving.litert import export_litert
@@ -274,7 +274,7 @@ class Job:
             _expect_rows(dev, "--do_eval")
             self._evaluation = self._task.evaluate(inference(dev, "evaluating"))
         scores = self._evaluation.scores
-        with write_whole(self._folder.path / "eval_results.json") as file:
+        with atomic_write(self._folder.path / "eval_results.json") as file:
             json.dump(scores, file, indent=2)
             file.write("\n")
         for title, table in self._evaluation.tables.items():

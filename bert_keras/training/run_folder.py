@@ -8,7 +8,7 @@ import socket
 
 from bert_keras.config import read_json
 from bert_keras.errors import InputError
-from bert_keras.files import clear_leftovers, hold, is_leftover, write_whole
+from bert_keras.files import atomic_write, is_temporary, lock_file, remove_temporary_files
 from bert_keras.training.checkpoints import Checkpoints
 
 _LOCK = ".lock"
@@ -86,14 +86,14 @@ class RunFolder:
         since = datetime.datetime.now().isoformat(" ", "seconds")
         holder = f"process {os.getpid()} on {socket.gethostname()} since {since}"
         try:
-            hold(self.path / _LOCK, holder)
+            lock_file(self.path / _LOCK, holder)
         except BlockingIOError:
             holder = (self.path / _LOCK).read_text(encoding="utf-8") or "another process"
             raise InputError(
                 f"--output_dir: {self.path} is in use by {holder}: wait until it has ended, or "
                 "name another folder."
             ) from None
-        clear_leftovers(self.path)
+        remove_temporary_files(self.path)
 
     def begin(self, flags, data=None):
         """Makes the folder, locks it and keeps what the run is, if that was not done before.
@@ -144,11 +144,11 @@ class RunFolder:
         return read_json(self.path / name)
 
     def _write(self, name, values):
-        with write_whole(self.path / name) as file:
+        with atomic_write(self.path / name) as file:
             json.dump(values, file, indent=2, ensure_ascii=False)
             file.write("\n")
 
 
 def _is_foreign(path):
     """Whether a path in a folder that holds no run yet is none that beginning one leaves there."""
-    return path.name != _LOCK and not is_leftover(path)
+    return path.name != _LOCK and not is_temporary(path)

@@ -4,7 +4,7 @@ import json
 import logging
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 
 LIMIT = 10  # a training that has diverged does not come back; one outlier is a step or two
 _log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class SkippedRows:
         # Those of the steps before are in the file, also where another process has done them.
         rows = [row for row in self._read() if first <= row["step"] < step]
         rows += [{"step": step, **row} for row in self._task.describe(batch)]
-        with write_whole(self._path) as file:
+        with atomic_write(self._path) as file:
             for row in rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -191,7 +191,7 @@ def test_a_failure_while_replacing_keeps_the_old_one(texts, tokenizer, tmp_path,
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("bert_keras.corpus.prepared.files.write_whole", full)
+        patched.setattr("bert_keras.corpus.prepared.files.atomic_write", full)
         with pytest.raises(InputError, match="No space left on device"):
             prepare(corpus_of(texts), tokenizer, LENGTH, out, again=True)
     assert subfolders(out) == [prepared.folder.name]

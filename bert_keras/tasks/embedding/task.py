@@ -9,7 +9,7 @@ from bert_keras.config import read_json
 from bert_keras.data.batches import TrainingSet, encode
 from bert_keras.data.texts import on_one_line, read_texts, write_texts
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 from bert_keras.tasks.embedding import similarity
 from bert_keras.tasks.shared import serving
 from bert_keras.tasks.shared.tokenizers import open_tokenizer
@@ -175,7 +175,7 @@ class Embedding(Task):
 
         vectors = answers[: len(self._texts)].astype(np.float32)
         path = folder / "embeddings.npy"
-        with write_whole(path, "wb") as file:
+        with atomic_write(path, "wb") as file:
             np.save(file, vectors, allow_pickle=False)
         write_texts(folder / "texts.tsv", self._texts)
         labels = [on_one_line(text) for text in self._texts]

@@ -10,7 +10,7 @@ from bert_keras.data.batches import EncodedExamples, encode
 from bert_keras.data.packing import pack
 from bert_keras.data.texts import read_placed_texts
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 from bert_keras.tasks.pretraining.mask_predictions import best_tokens, owners
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.text.vocabulary import CONTINUATION, MASK
@@ -77,7 +77,7 @@ class FillMask:
             vocabulary: a list of tokens.
             path: the file of JSON lines; it appears whole or not at all.
         """
-        with write_whole(path) as file:
+        with atomic_write(path) as file:
             for row, (text, lists) in enumerate(zip(self._texts, answers, strict=True), 1):
                 masks = [
                     [

@@ -219,13 +219,13 @@ def hold_out(questions, fraction, seed):
         InputError: one side would be empty.
     """
     count = len(questions.contexts)
-    aside = round(count * fraction)
-    if not 0 < aside < count:
+    held_out_count = round(count * fraction)
+    if not 0 < held_out_count < count:
         raise InputError(
             f"--dev_fraction: {fraction} of the {count} contexts of {questions.file} leaves none "
-            f"to {'evaluate' if aside == 0 else 'train'} on."
+            f"to {'evaluate' if held_out_count == 0 else 'train'} on."
         )
-    held_out = set(random.Random(seed).sample(range(count), aside))
+    held_out = set(random.Random(seed).sample(range(count), held_out_count))
     sides = collections.defaultdict(list)
     for index, context in enumerate(questions.context_of):
         sides[context in held_out].append(index)

@@ -10,7 +10,7 @@ from bert_keras.config import read_json
 from bert_keras.data.batches import TrainingSet
 from bert_keras.data.packing import unpack
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 from bert_keras.tasks.question_answering.encoding import (
     answer_places,
     drop_unreadable,
@@ -293,6 +293,6 @@ def _texts(questions, decided):
 
 
 def _write(path, content):
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.write("\n")

@@ -5,7 +5,7 @@ import re
 
 from bert_keras.data.tables import read_text, shorten
 from bert_keras.errors import InputError
-from bert_keras.files import write_whole
+from bert_keras.files import atomic_write
 from bert_keras.tasks.tagging import tag_schemes
 
 _DOCUMENT = "-DOCSTART-"  # a line that begins a document, and is no word
@@ -117,7 +117,7 @@ def write_conll(path, lines, numbers, given):
         for of_sentence, of_words in zip(numbers, given, strict=True)
         for number, tag in zip(of_sentence, of_words, strict=True)
     }
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         for number, line in enumerate(lines):
             line = line.rstrip(" \t")
             if line:
