@@ -6,12 +6,12 @@ _WIDEST_CELL = 60
 _PRINTED_ROWS = 20
 
 
-def in_words(scores):
+def format_scores(scores):
     """Scores in a line: a dict of floats by name."""
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
 
 
-def aligned(table):
+def format_table(table):
     """A `Table` for a terminal, cut to what fits there; TensorBoard has all of it."""
     lines = [
         [textwrap.shorten(cell, _WIDEST_CELL, placeholder="…") for cell in line]

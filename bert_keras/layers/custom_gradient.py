@@ -3,7 +3,7 @@
 from keras import ops
 
 
-def own_gradient(function):
+def custom_gradient(function):
     """Makes a function of tensors whose gradient is computed as it says, not by differentiating it.
 
     `keras.ops.custom_gradient` calls the gradient as its backend does: with what comes from above

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from bert_keras.layers.custom_gradient import own_gradient
+from bert_keras.layers.custom_gradient import custom_gradient
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -47,7 +47,7 @@ def add_bias(outputs, bias, training=False):
         [rows, units].
     """
 
-    @own_gradient
+    @custom_gradient
     def add(outputs, bias):
         def gradient(upstream):  # [rows, units]
             ones = ops.ones((1, ops.shape(upstream)[0]), upstream.dtype)

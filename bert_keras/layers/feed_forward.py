@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from bert_keras.layers.custom_gradient import own_gradient
+from bert_keras.layers.custom_gradient import custom_gradient
 from bert_keras.layers.dense import Dense
 
 
@@ -27,7 +27,7 @@ def gelu(x, approximate=False, jit=None):
     if approximate:
         return ops.cast(ops.gelu(_widened(x), approximate=True), x.dtype)
 
-    @own_gradient
+    @custom_gradient
     def apply(x):
         value, slope = (jit(_gelu_and_slope) if jit else _gelu_and_slope)(x)
         return value, lambda upstream: upstream * slope

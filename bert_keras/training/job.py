@@ -9,7 +9,7 @@ import logging
 import keras
 import tensorflow as tf
 
-from bert_keras.cli.console import aligned, in_words
+from bert_keras.cli.console import format_scores, format_table
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.files import atomic_write, resolve
 from bert_keras.serving.export import export
@@ -139,7 +139,7 @@ class Job:
                 scores = evaluation.scores if dev else {}
                 if dev:
                     writer.evaluation(step, evaluation)
-                    _log.info("step %d: %s", step, in_words(scores))
+                    _log.info("step %d: %s", step, format_scores(scores))
                 better = stopping.is_better(scores)
                 if better and (settings.early_stopping or step == trainer.total_steps):
                     if self._folder.writes:
@@ -278,8 +278,8 @@ class Job:
             json.dump(scores, file, indent=2)
             file.write("\n")
         for title, table in self._evaluation.tables.items():
-            print(f"\n{title}\n{aligned(table)}")
-        print("\n" + in_words(scores))
+            print(f"\n{title}\n{format_table(table)}")
+        print("\n" + format_scores(scores))
 
     def predict(self):
         """Writes the answers to the rows to predict."""
