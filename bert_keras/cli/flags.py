@@ -186,7 +186,7 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
         _check_weights()
     import tensorflow as tf
 
-    from bert_keras.training.devices import in_a_group
+    from bert_keras.training.devices import worker_errors
     from bert_keras.training.job import Job, Settings
     from bert_keras.training.loop import Schedule
 
@@ -219,7 +219,7 @@ def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparamete
     job = Job(task, settings, folder, strategy)
     if FLAGS.do_train:
         compared = {name: run_flags[name] for name in (*_HYPERPARAMETERS, *hyperparameters)}
-        with in_a_group(strategy):
+        with worker_errors(strategy):
             job.train(run_flags, compared, FLAGS.do_eval, FLAGS.do_predict)
     if not folder.writes:
         return  # what follows is the chief's

@@ -70,10 +70,10 @@ def _group_in(text):
 
 def is_chief(strategy):
     """Whether this process is the one that writes: the only one, or the first worker."""
-    return worker_of(strategy) == 0
+    return worker_index(strategy) == 0
 
 
-def worker_of(strategy):
+def worker_index(strategy):
     """Which of the workers this process is, from 0."""
     resolver = strategy.cluster_resolver
     return resolver.task_id or 0 if resolver else 0
@@ -103,7 +103,7 @@ def run(strategy, function, *arguments):
     return tf.nest.map_structure(lambda x: strategy.experimental_local_results(x)[0], found)
 
 
-def replica_here(strategy):
+def current_replica(strategy):
     """Which replica computes, int32 scalar, and how many there are, int; to be asked in `run`."""
     context = tf.distribute.get_replica_context()
     replica = tf.convert_to_tensor(context.replica_id_in_sync_group, tf.int32)
@@ -123,7 +123,7 @@ def sum_over_replicas(strategy, values):
 
 
 @contextlib.contextmanager
-def in_a_group(strategy):
+def worker_errors(strategy):
     """Makes what TensorFlow raises when another worker is gone a `WorkerLost`."""
     try:
         yield
@@ -136,13 +136,13 @@ def in_a_group(strategy):
         ) from None
 
 
-def tell_workers(strategy, number):
+def broadcast_from_chief(strategy, number):
     """Returns, in every worker, the chief's int."""
     if not has_workers(strategy):
         return number
 
     def on_replica(number):
-        replica, _ = replica_here(strategy)
+        replica, _ = current_replica(strategy)
         return sum_over_replicas(strategy, tf.where(replica == 0, number, tf.zeros_like(number)))
 
     return int(tf.function(lambda n: run(strategy, on_replica, n))(tf.constant(number, tf.int64)))

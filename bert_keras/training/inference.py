@@ -6,8 +6,8 @@ import tensorflow as tf
 from bert_keras.data.batches import steps_per_epoch
 from bert_keras.errors import Interrupted
 from bert_keras.progress import Progress
-from bert_keras.training.devices import is_chief, replica_here, run, sum_over_replicas
-from bert_keras.training.sharding import part_of
+from bert_keras.training.devices import current_replica, is_chief, run, sum_over_replicas
+from bert_keras.training.sharding import take_shard
 
 
 class Inference:
@@ -69,9 +69,9 @@ class Inference:
         strategy = self._strategy
 
         def on_replica(batch):
-            replica, replicas = replica_here(strategy)
+            replica, replicas = current_replica(strategy)
             if replicas > 1:
-                batch = part_of(batch, replica, replicas)
+                batch = take_shard(batch, replica, replicas)
             return self._answers(self.model(batch["inputs"], training=False), batch)
 
         stop = run(strategy, lambda stop: sum_over_replicas(strategy, stop), stop)

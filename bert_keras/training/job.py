@@ -16,7 +16,7 @@ from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
 from bert_keras.serving.litert import export_litert
 from bert_keras.tensorboard.writer import NoWriter, RunWriter
-from bert_keras.training.devices import is_chief, replica_here, tell_workers
+from bert_keras.training.devices import broadcast_from_chief, current_replica, is_chief
 from bert_keras.training.early_stopping import EarlyStopping
 from bert_keras.training.inference import Inference
 from bert_keras.training.interruption import Interruption
@@ -105,14 +105,14 @@ class Job:
                 lambda: self._task.build_model(settings.init_checkpoint, settings.dtype)
             )
         if strategy.num_replicas_in_sync > 1:
-            model.tell_replicas_apart(lambda: replica_here(strategy)[0])
+            model.tell_replicas_apart(lambda: current_replica(strategy)[0])
         model.recompute = settings.recompute
         share_blocks(model, settings.xla)
         trainer = Trainer(model, self._task, training_set, settings.schedule, strategy)
 
         is_new = not self._folder.exists
         if is_new:  # before there is one
-            trainer.expect_room()
+            trainer.check_memory()
         self._folder.begin(flags, training_set.fingerprint)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
         checkpoints = self._folder.checkpoints(
@@ -123,7 +123,7 @@ class Job:
         )
         self._go_on(checkpoints, trainer)
         if not is_new:
-            trainer.expect_room()
+            trainer.check_memory()
         with Interruption() as interruption, self._writer(hyperparameters) as writer:
 
             @functools.cache  # made when first needed, which the first step need not wait for
@@ -178,7 +178,7 @@ class Job:
             finally:
                 checkpoints.flush()
         self._folder.finish()
-        tell_workers(strategy, 0)  # none leaves before the chief has ended well
+        broadcast_from_chief(strategy, 0)  # none leaves before the chief has ended well
 
     def _read(self, evaluates, predicts):
         """Reads what to train and to evaluate on, and checks it against what is asked for."""
@@ -208,7 +208,7 @@ class Job:
         """Takes up the newest checkpoint, in all workers the one that the chief finds."""
         strategy = self._strategy
         found = checkpoints.restore() if is_chief(strategy) else None
-        agreed = tell_workers(strategy, -1 if found is None else found)
+        agreed = broadcast_from_chief(strategy, -1 if found is None else found)
         if not is_chief(strategy) and agreed >= 0:
             checkpoints.restore(agreed)
         if trainer.total_steps < _FEW_STEPS:

@@ -110,7 +110,7 @@ class Trainer:
         of_keras = [v.value for v in [*self._model.variables, *self._optimizer.variables]]
         return [*of_keras, *self._step.variables, self._evaluated]
 
-    def expect_room(self):
+    def check_memory(self):
         """Draws the next batch and checks that there is memory for a step on it.
 
         So it does with the longest rows that may come, or with the first of a later phase.
@@ -123,11 +123,11 @@ class Trainer:
         self._opened = self.step, spec, itertools.chain([first], batches)
         size = self._size(first)
         longest = max(size.length, getattr(self._training_set, "row_length", 0))
-        memory.expect_room(self._model, size.in_rows_of(longest))
+        memory.check_memory(self._model, size.in_rows_of(longest))
         long_from = getattr(self._training_set, "long_from", lambda schedule: 0)(self._schedule)
         if self.step < long_from < self.total_steps:
             longer = next(iter(self._training_set.batches(self._schedule, long_from)))
-            memory.expect_room(self._model, self._size(longer))
+            memory.check_memory(self._model, self._size(longer))
 
     def _open(self):
         """The spec of the batches, and the batches from here on."""

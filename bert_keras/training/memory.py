@@ -59,7 +59,7 @@ class StepSize:
         return dataclasses.replace(self, rows=rows, length=length)
 
 
-def expect_room(model, size):
+def check_memory(model, size):
     """Refuses a step that cannot fit into the processor's memory.
 
     To be called when the model and its optimizer were made, whose weights and moments are in
@@ -87,7 +87,7 @@ def out_of_memory(model, size):
     """Says what would fit after a step did not.
 
     Args:
-        model: see `expect_room`.
+        model: see `check_memory`.
         size: the `StepSize` of the step that ended in a `tf.errors.ResourceExhaustedError`.
 
     Returns:
@@ -105,7 +105,7 @@ def step_bytes(model, size):
     512 tokens, all ways of computing but XLA) it gives 0.79 to 1.28 times each.
 
     Args:
-        model: see `expect_room`.
+        model: see `check_memory`.
         size: a `StepSize`.
 
     Returns:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def part_of(batch, part, parts):
+def take_shard(batch, part, parts):
     """Takes some of a batch's rows, with their examples.
 
     Args:
@@ -28,12 +28,12 @@ def part_of(batch, part, parts):
     return by_row | by_example
 
 
-def in_place(outputs, batch, part, parts):
+def place_shard(outputs, batch, part, parts):
     """Puts what a model gives for a part of a batch where it is in the whole, and zeros elsewhere.
 
     Args:
         outputs: [examples of the part, ...].
-        batch, part, parts: see `part_of`.
+        batch, part, parts: see `take_shard`.
 
     Returns:
         [examples of the batch, ...].

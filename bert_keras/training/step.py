@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from bert_keras.training.devices import replica_here, run, sum_over_replicas
+from bert_keras.training.devices import current_replica, run, sum_over_replicas
 from bert_keras.training.loss_scale import LossScale
-from bert_keras.training.sharding import in_place, part_of
+from bert_keras.training.sharding import place_shard, take_shard
 
 _CLIP_NORM = 1.0  # Devlin et al.'s code; no published recipe varies it
 
@@ -77,8 +77,8 @@ class TrainingStep:
     def _at_once(self, batch, stop):
         def on_replica(batch, stop):
             totals = self._totals(batch)
-            replica, replicas = replica_here(self._strategy)
-            mine = part_of(batch, replica, replicas) if replicas > 1 else batch
+            replica, replicas = current_replica(self._strategy)
+            mine = take_shard(batch, replica, replicas) if replicas > 1 else batch
             whole = batch if replicas > 1 and self._task.compares else None
             found = *self._gradients(mine, totals, whole), stop
             terms, gradients, stop = sum_over_replicas(self._strategy, found)
@@ -89,8 +89,8 @@ class TrainingStep:
     def _add_part(self, batch, part, parts):
         def on_replica(batch, part, parts):
             totals = self._totals(batch)
-            replica, replicas = replica_here(self._strategy)
-            mine = part_of(batch, replica * parts + part, replicas * parts)
+            replica, replicas = current_replica(self._strategy)
+            mine = take_shard(batch, replica * parts + part, replicas * parts)
             terms, gradients = self._gradients(mine, totals)
             for total, value in zip(self._sums, [terms["loss"], *gradients], strict=True):
                 total.assign_add(value)
@@ -145,7 +145,7 @@ class TrainingStep:
 
     def _of_all_replicas(self, outputs, batch):
         """Gathers a batch's outputs; what is differentiated is this replica's part of them."""
-        mine = in_place(outputs, batch, *replica_here(self._strategy))  # [examples, ...]
+        mine = place_shard(outputs, batch, *current_replica(self._strategy))  # [examples, ...]
         of_all = sum_over_replicas(self._strategy, tf.stop_gradient(mine))
         return of_all + (mine - tf.stop_gradient(mine))
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from toys import TwoTerms, make_examples, make_model, replace
 
 from bert_keras.errors import InputError
-from bert_keras.training.devices import is_chief, open_strategy, tell_workers
+from bert_keras.training.devices import broadcast_from_chief, is_chief, open_strategy
 from bert_keras.training.inference import Inference
 from bert_keras.training.loop import Trainer
 
@@ -64,7 +64,7 @@ def test_one_device_is_the_default(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     strategy = open_strategy()
     assert strategy.num_replicas_in_sync == 1 and is_chief(strategy)
-    assert tell_workers(strategy, 7) == 7
+    assert broadcast_from_chief(strategy, 7) == 7
 
 
 @pytest.mark.parametrize(

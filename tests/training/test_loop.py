@@ -135,17 +135,17 @@ def test_room_is_for_the_longest_rows(monkeypatch):
     first = next(iter(training_batches(one_long, targets, 4, seed=0)))
     assert first["inputs"]["token_ids"].shape[1] == 64
     with pytest.raises(InputError, match="rows of 2048 tokens"):
-        Trainer(make_model(), Toy(), TrainingSet(one_long, targets), SCHEDULE).expect_room()
+        Trainer(make_model(), Toy(), TrainingSet(one_long, targets), SCHEDULE).check_memory()
 
 
 def test_room_is_for_the_later_phase(monkeypatch):
     both = make_examples()
     both = ShortThenLong(both.examples, both.targets)
     monkeypatch.setattr(memory, "free_memory", lambda: 60e6)
-    Trainer(make_model(), Toy(), make_examples(), SCHEDULE).expect_room()
-    Trainer(make_model(), Toy(), both, replace(max_steps=4)).expect_room()  # none is long
+    Trainer(make_model(), Toy(), make_examples(), SCHEDULE).check_memory()
+    Trainer(make_model(), Toy(), both, replace(max_steps=4)).check_memory()  # none is long
     with pytest.raises(InputError, match="rows of 1024 tokens"):
-        Trainer(make_model(), Toy(), both, SCHEDULE).expect_room()
+        Trainer(make_model(), Toy(), both, SCHEDULE).check_memory()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])

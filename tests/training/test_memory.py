@@ -81,13 +81,13 @@ def test_an_absurd_batch_is_refused_and_what_is_recommended_fits(free):
     free(22e9)
     size = in_rows(4096, 512)
     with pytest.raises(InputError, match=r"--train_batch_size=4096 .* 512 tokens") as error:
-        memory.expect_room(model(), size)
+        memory.check_memory(model(), size)
     assert "22 GB are free" in str(error.value)
     changes, recompute = recommended(error)
     fewer, parts = changes["train_batch_size"], changes["gradient_accumulation_steps"]
     assert not recompute  # which would not be enough
     for fits in (in_rows(fewer, 512), dataclasses.replace(size, parts=parts)):
-        memory.expect_room(model(), fits)
+        memory.check_memory(model(), fits)
         assert memory.step_bytes(model(), fits) < 22e9
     # And the next larger ones would not be sure to.
     assert memory.step_bytes(model(), in_rows(2 * fewer, 512)) > 0.7 * 22e9
@@ -98,43 +98,43 @@ def test_recomputing_is_recommended_where_it_is_enough(free):
     free(4e9)
     size = in_rows(32, 512)
     with pytest.raises(InputError) as error:
-        memory.expect_room(model(), size)
+        memory.check_memory(model(), size)
     assert recommended(error)[1]
-    memory.expect_room(model(), dataclasses.replace(size, recompute=True))
+    memory.check_memory(model(), dataclasses.replace(size, recompute=True))
 
 
 def test_what_is_not_clearly_too_much_is_tried(free):
     size = in_rows(32, 512)
     needed = memory.step_bytes(model(), size)
     free(needed / 1.25)
-    memory.expect_room(model(), size)
+    memory.check_memory(model(), size)
     free(needed / 1.35)
     with pytest.raises(InputError):
-        memory.expect_room(model(), size)
+        memory.check_memory(model(), size)
 
 
 def test_nothing_is_said_where_nothing_is_known(free):
     free(None)
-    memory.expect_room(model(), in_rows(1 << 20, 512))
+    memory.check_memory(model(), in_rows(1 << 20, 512))
 
 
 def test_where_no_row_fits_no_batch_is_recommended(free):
     free(1e6)
     with pytest.raises(InputError, match="one row alone does not fit"):
-        memory.expect_room(model(), in_rows(32, 512))
+        memory.check_memory(model(), in_rows(32, 512))
 
 
 def test_batches_are_counted_in_examples_and_memory_in_rows(free):
     free(1e9)
     with pytest.raises(InputError, match=r"--train_batch_size=640 in 64 rows") as error:
-        memory.expect_room(model(), StepSize(640, 64, 512))
+        memory.check_memory(model(), StepSize(640, 64, 512))
     assert recommended(error)[0]["train_batch_size"] == 16  # two rows, of ten examples each
 
 
 def test_accumulation_goes_on_from_where_it_is(free):
     free(4e9)
     with pytest.raises(InputError, match="computed in 2 parts") as error:
-        memory.expect_room(model(), in_rows(256, 512, parts=2))
+        memory.check_memory(model(), in_rows(256, 512, parts=2))
     assert recommended(error)[0]["gradient_accumulation_steps"] > 16
 
 
