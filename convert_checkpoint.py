@@ -41,7 +41,7 @@ def main():
         convert.convert(FLAGS.init_checkpoint, FLAGS.output_dir, FLAGS.layout)
     with load.open_checkpoint(FLAGS.output_dir) as checkpoint:
         heads = load.heads_in(checkpoint)
-        print(f"{checkpoint.place}: {len(checkpoint.shapes)} tensors.")
+        print(f"{checkpoint.location}: {len(checkpoint.shapes)} tensors.")
         print(f"Heads: {', '.join(heads) or 'none'}.")
     for path in sorted(resolve(FLAGS.output_dir).rglob("*")):
         if path.is_file():

@@ -40,7 +40,7 @@ class GoogleCheckpoint:
 
     Attributes:
         layout: "google".
-        place: the checkpoint's prefix, for messages.
+        location: the checkpoint's prefix, for messages.
         config: the `BertConfig`.
         shapes: a shape by variable name; the optimizer's slots are not among them.
     """
@@ -55,14 +55,14 @@ class GoogleCheckpoint:
         if config.hidden_act == "gelu":
             config = dataclasses.replace(config, hidden_act="gelu_new")
         self.config = config
-        self.place = folder / WEIGHTS
+        self.location = folder / WEIGHTS
         if not (folder / f"{WEIGHTS}.index").is_file():
-            raise InputError(f"{self.place}.index: expected a checkpoint, found no such file.")
+            raise InputError(f"{self.location}.index: expected a checkpoint, found no such file.")
         try:
-            self._reader = tf.train.load_checkpoint(str(self.place))
+            self._reader = tf.train.load_checkpoint(str(self.location))
             shapes = self._reader.get_variable_to_shape_map()
         except (tf.errors.OpError, *_UNREADABLE) as error:
-            raise InputError(_unreadable(self.place, error)) from error
+            raise InputError(_unreadable(self.location, error)) from error
         self._check_size(folder, shapes)
         self.shapes = {
             name: tuple(shape)
@@ -77,7 +77,7 @@ class GoogleCheckpoint:
         present = sum(path.stat().st_size for path in folder.glob(f"{WEIGHTS}.data-*"))
         if promised > present:
             raise InputError(
-                f"{self.place}: expected {promised} bytes of data from its index, found {present}."
+                f"{self.location}: expected {promised} bytes of data from its index, found {present}."
             )
 
     def __enter__(self):
@@ -102,16 +102,16 @@ class GoogleCheckpoint:
 
         dtype = self._reader.get_variable_to_dtype_map()[name]
         if not dtype.is_floating:
-            raise InputError(f"{self.place}: variable {name} is {dtype.name}, expected a float.")
+            raise InputError(f"{self.location}: variable {name} is {dtype.name}, expected a float.")
         try:
             return self._reader.get_tensor(name).astype(np.float32)
         except (tf.errors.OpError, *_UNREADABLE) as error:
-            raise InputError(_unreadable(self.place, error, name)) from error
+            raise InputError(_unreadable(self.location, error, name)) from error
 
 
-def _unreadable(place, error, name=None):
+def _unreadable(location, error, name=None):
     what = f"variable {name}" if name else "a TensorFlow checkpoint"
-    return f"{place}: {what} cannot be read: {str(error).splitlines()[0]}."
+    return f"{location}: {what} cannot be read: {str(error).splitlines()[0]}."
 
 
 def write_google(model, folder):

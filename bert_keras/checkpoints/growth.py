@@ -64,9 +64,9 @@ def tokens_to_add(tokenizer, new_tokens, most=None):
     Returns:
         The tokens, a list of str, lower-cased and without accents if the tokenizer's text is.
     """
-    place = "new tokens"
+    location = "new tokens"
     if isinstance(new_tokens, str | os.PathLike):
-        place, new_tokens = os.fspath(new_tokens), read_lines(new_tokens)
+        location, new_tokens = os.fspath(new_tokens), read_lines(new_tokens)
     seen = {"", CONTINUATION, *tokenizer.vocabulary}
     added, lines = [], []
     for line, token in enumerate(new_tokens, 1):
@@ -78,7 +78,7 @@ def tokens_to_add(tokenizer, new_tokens, most=None):
     added = added[:most]
     if not added:
         raise InputError(
-            f"{place}: expected a token that the vocabulary does not have, found none."
+            f"{location}: expected a token that the vocabulary does not have, found none."
         )
 
     # Each must come out whole when it is met, which only a tokenizer can tell.
@@ -88,7 +88,7 @@ def tokens_to_add(tokenizer, new_tokens, most=None):
     for line, token, word, found in zip(lines, added, bare, ids.to_list(), strict=False):
         if found != [words.index(word)]:
             raise InputError(
-                f"{place}:{line}: {token!r} cannot be a token, because text is cut inside of it."
+                f"{location}:{line}: {token!r} cannot be a token, because text is cut inside of it."
             )
     return added
 
@@ -140,8 +140,8 @@ def _pieces_inside(tokenizer, tokens):
     tails = [t for t in vocabulary if t.startswith(CONTINUATION) and t != CONTINUATION]
     heads = [tail.removeprefix(CONTINUATION) for tail in tails]
     specials = [token for token in SPECIAL_TOKENS if token not in heads]
-    place = {token: index for index, token in enumerate(vocabulary)}
-    ids = [place[token] for token in [*specials, *tails, *tails]]
+    location = {token: index for index, token in enumerate(vocabulary)}
+    ids = [location[token] for token in [*specials, *tails, *tails]]
     inside = BertTokenizer([*specials, *heads, *tails], tokenizer.lowercase)
     cut = inside.tokenize([token.removeprefix(CONTINUATION) for token in tokens]).to_list()
     return {token: [ids[i] for i in row] for token, row in zip(tokens, cut, strict=True)}

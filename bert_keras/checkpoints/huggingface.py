@@ -37,7 +37,7 @@ class HuggingFaceCheckpoint:
 
     Attributes:
         layout: "huggingface".
-        place: the tensors' file, for messages.
+        location: the tensors' file, for messages.
         config: the `BertConfig`.
         shapes: a shape by tensor name.
         not_held: heads that it has not, although a tensor of that name is there: transformers
@@ -51,13 +51,13 @@ class HuggingFaceCheckpoint:
         self.config = BertConfig.from_file(folder / CONFIG)
         of_tokens = read_json(folder / CONFIG).get("architectures") == [_OF_TOKENS]
         self.not_held = ("classifier",) if of_tokens else ("token_classifier",)
-        self.place = folder / WEIGHTS
-        if not self.place.is_file():
+        self.location = folder / WEIGHTS
+        if not self.location.is_file():
             raise InputError(_why_no_weights(folder))
         try:
-            self._file = safetensors.safe_open(self.place, "numpy")
+            self._file = safetensors.safe_open(self.location, "numpy")
         except (safetensors.SafetensorError, OSError) as error:
-            raise InputError(f"{self.place}: expected a safetensors file: {error}.") from error
+            raise InputError(f"{self.location}: expected a safetensors file: {error}.") from error
         names = self._file.keys()
         self.shapes = {name: tuple(self._file.get_slice(name).get_shape()) for name in names}
 
@@ -82,7 +82,7 @@ class HuggingFaceCheckpoint:
         dtype = self._file.get_slice(name).get_dtype()
         if dtype not in _FLOATS:
             raise InputError(
-                f"{self.place}: tensor {name} is {dtype}, expected one of {', '.join(_FLOATS)}."
+                f"{self.location}: tensor {name} is {dtype}, expected one of {', '.join(_FLOATS)}."
             )
         return self._file.get_tensor(name).astype(np.float32)
 

@@ -54,7 +54,7 @@ class KerasHubCheckpoint:
 
     Attributes:
         layout: "keras_hub".
-        place: the backbone's file, for messages.
+        location: the backbone's file, for messages.
         config: the `BertConfig`.
         shapes: a shape by name; a name is a file's and the place in it. Attention kernels are
             [in, heads, width of a head] in the file and [in, out] here.
@@ -67,7 +67,7 @@ class KerasHubCheckpoint:
         import h5py
 
         self.config = _read_config(folder / CONFIG)
-        self.place = folder / WEIGHTS
+        self.location = folder / WEIGHTS
         self._files = {}
         self._datasets = {}
         self._has_warned = False
@@ -89,20 +89,20 @@ class KerasHubCheckpoint:
     def _list(self, name, size):
         import h5py
 
-        def add(place, found):
-            if isinstance(found, h5py.Dataset) and re.match(r"layers/.*vars/\d+$", place):
+        def add(location, found):
+            if isinstance(found, h5py.Dataset) and re.match(r"layers/.*vars/\d+$", location):
                 if found.external or found.is_virtual:
-                    raise OSError(f"{place} is in another file")
+                    raise OSError(f"{location} is in another file")
                 # The first block has no number.
-                place = place.replace("/transformer_encoder/", "/transformer_encoder_0/")
-                self._datasets[f"{name}/{place}"] = found
+                location = location.replace("/transformer_encoder/", "/transformer_encoder_0/")
+                self._datasets[f"{name}/{location}"] = found
 
         self._files[name].visititems(add)
         # A dataset may claim to be larger than its file: found out before memory is taken.
         promised = sum(
             math.prod(found.shape) * found.dtype.itemsize
-            for place, found in self._datasets.items()
-            if place.startswith(name)
+            for location, found in self._datasets.items()
+            if location.startswith(name)
         )
         if promised > size:
             raise OSError(f"its datasets promise {promised} bytes and it has {size}")
@@ -137,11 +137,11 @@ class KerasHubCheckpoint:
             logger.warning(_OTHER_HEAD)
             self._has_warned = True
         if found.dtype.kind != "f":
-            raise InputError(f"{self.place}: {name} is {found.dtype}, expected a float.")
+            raise InputError(f"{self.location}: {name} is {found.dtype}, expected a float.")
         try:
             return found[...].astype(np.float32, copy=False).reshape(self.shapes[name])
         except (OSError, RuntimeError) as error:
-            raise InputError(f"{self.place}: {name} cannot be read: {error}.") from error
+            raise InputError(f"{self.location}: {name} cannot be read: {error}.") from error
 
 
 def _read_config(path):
@@ -231,8 +231,10 @@ def write_keras_hub(model, tokenizer, folder):
                 if weight.is_of_head and weight.part != task:
                     continue
                 if weight.keras_hub.startswith(f"{name}/"):
-                    place = weight.keras_hub.removeprefix(f"{name}/")
-                    found = file[place.replace("/transformer_encoder_0/", "/transformer_encoder/")]
+                    location = weight.keras_hub.removeprefix(f"{name}/")
+                    found = file[
+                        location.replace("/transformer_encoder_0/", "/transformer_encoder/")
+                    ]
                     found[...] = value.reshape(found.shape)
 
 

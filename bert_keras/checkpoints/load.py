@@ -16,19 +16,19 @@ class LoadReport:
     """What became of a file's tensors and of a model's variables.
 
     Attributes:
-        place: the file.
+        location: the file.
         loaded: our paths of the variables that took their values from it.
         left_over: names in the file that no variable took.
         newly_made: our paths of the variables that it has nothing for.
     """
 
-    place: str
+    location: str
     loaded: tuple
     left_over: tuple
     newly_made: tuple
 
     def __str__(self):
-        lines = [f"{self.place}: {len(self.loaded)} tensors loaded."]
+        lines = [f"{self.location}: {len(self.loaded)} tensors loaded."]
         if self.left_over:
             lines.append(f"  Left over in the file: {', '.join(self.left_over)}.")
         if self.newly_made:
@@ -95,7 +95,7 @@ def copy_weights(checkpoint, model):
             mapping.variable(model, weight).assign(read(checkpoint, weight, name))
             loaded.append(weight.ours)
     left_over = sorted(set(checkpoint.shapes) - set(found.values()) - twice)
-    return LoadReport(str(checkpoint.place), tuple(loaded), tuple(left_over), tuple(newly_made))
+    return LoadReport(str(checkpoint.location), tuple(loaded), tuple(left_over), tuple(newly_made))
 
 
 def read(checkpoint, weight, name):
@@ -135,7 +135,7 @@ def check_tied(checkpoint, found):
         other = first[names.TIED[name]]
         if not np.array_equal(checkpoint.read(name), checkpoint.read(other)):
             raise InputError(
-                f"{checkpoint.place}: tensor {name} is another than {other}: an output embedding "
+                f"{checkpoint.location}: tensor {name} is another than {other}: an output embedding "
                 "that is not tied to the word embedding is not supported."
             )
     return twice
@@ -160,12 +160,12 @@ def check_shapes(checkpoint, config, heads=None):
         name = next(iter(_names_there(checkpoint, weight)), None)
         if name is None and weight.part not in mapping.OPTIONAL:
             called = weight.names_in(checkpoint.layout)
-            raise InputError(f"{checkpoint.place}: expected a tensor {called[0]}, found none.")
+            raise InputError(f"{checkpoint.location}: expected a tensor {called[0]}, found none.")
         if name is not None:
             expected = weight.shape_in(checkpoint.layout)
             if checkpoint.shapes[name] != expected:
                 raise InputError(
-                    f"{checkpoint.place}: tensor {name} has the shape "
+                    f"{checkpoint.location}: tensor {name} has the shape "
                     f"{list(checkpoint.shapes[name])}, where the config asks for {list(expected)}."
                 )
         found[weight] = name
@@ -173,7 +173,9 @@ def check_shapes(checkpoint, config, heads=None):
         parts = [name for weight, name in found.items() if weight.part == part]
         if any(parts) and not all(parts):
             present = next(name for name in parts if name)
-            raise InputError(f"{checkpoint.place}: holds {present} and not the rest of the {part}.")
+            raise InputError(
+                f"{checkpoint.location}: holds {present} and not the rest of the {part}."
+            )
     return found
 
 
@@ -212,12 +214,12 @@ def choose_classes(checkpoint, found, asked, model):
     """
     if asked is None and found is None:
         raise InputError(
-            f"{checkpoint.place}: holds no head of a {model.__name__}, so num_classes must be "
+            f"{checkpoint.location}: holds no head of a {model.__name__}, so num_classes must be "
             "given."
         )
     if None not in (asked, found) and asked != found:
         raise InputError(
-            f"{checkpoint.place}: its classifier has {found} classes and {asked} were asked for; "
+            f"{checkpoint.location}: its classifier has {found} classes and {asked} were asked for; "
             f"to start from its encoder alone, make a {model.__name__} and call load_weights on "
             "its encoder."
         )

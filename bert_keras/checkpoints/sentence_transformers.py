@@ -87,7 +87,7 @@ def _read_modules(folder):
             raise ValueError("it is over 100 kB")
         modules = json.loads(path.read_text(encoding="utf-8"))
         kinds = [module["type"].rpartition(".")[2] for module in modules]
-        places = [folder / module["path"] for module in modules]
+        paths = [folder / module["path"] for module in modules]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: expected the modules of sentence-transformers ({error})."
@@ -97,9 +97,9 @@ def _read_modules(folder):
             f"{path}: expected the modules Transformer, Pooling and perhaps Normalize, found "
             f"{', '.join(kinds) or 'none'}."
         )
-    if not places[1].resolve().is_relative_to(folder.resolve()):
+    if not paths[1].resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{path}: the path of Pooling leads out of the folder.")
-    settings = read_json(places[1] / "config.json")
+    settings = read_json(paths[1] / "config.json")
     modes = settings.get("pooling_mode")  # as the newest versions write it
     if modes is None:
         prefix = "pooling_mode_"
@@ -109,7 +109,7 @@ def _read_modules(folder):
     modes = [modes] if isinstance(modes, str) else modes
     if modes not in [[name] for name in _NAMES.values()]:
         raise InputError(
-            f"{places[1] / 'config.json'}: expected one pooling of mean, cls and max, found "
+            f"{paths[1] / 'config.json'}: expected one pooling of mean, cls and max, found "
             f"{modes!r}."
         )
     return {"pooling": modes[0], "normalize": "Normalize" in kinds}

@@ -70,14 +70,14 @@ class Corpus:
 
         Yields:
             `documents.Document`s, in the order of the shard. One of more than four million
-            characters comes in parts of the same place.
+            characters comes in parts of the same location.
 
         Raises:
             InputError: the shard is not text, or not of the layout; the place is named.
         """
         if _is_catalogue(shard):
-            for place, text in _rows(shard, self.text_column):
-                yield from in_parts(place, split_text(text, self.language))
+            for location, text in _rows(shard, self.text_column):
+                yield from in_parts(location, split_text(text, self.language))
         else:
             yield from read_documents(shard, self.layout, self.text_column, self.language)
 
@@ -217,8 +217,8 @@ def _rows(shard, column):
         raise InputError(f"{shard}: expected a Text in the column {column!r}; there are {names}.")
     rows = builder.as_dataset(split=split).map(lambda row: row[column])
     for number, text in enumerate(rows.as_numpy_iterator(), 1):
-        place = f"{shard}:{number}"
+        location = f"{shard}:{number}"
         try:
-            yield place, text.decode()
+            yield location, text.decode()
         except UnicodeDecodeError:
-            raise InputError(f"{place}: expected UTF-8, found other bytes.") from None
+            raise InputError(f"{location}: expected UTF-8, found other bytes.") from None

@@ -30,13 +30,13 @@ class Document:
     """A text of which the sentences belong together.
 
     Attributes:
-        place: where it begins: "books/emma.txt", or "docs.jsonl:17", lines counting from 1. A
+        location: where it begins: "books/emma.txt", or "docs.jsonl:17", lines counting from 1. A
             document of more than four million characters comes in parts, one after the other, that
-            have the same place.
+            have the same location.
         sentences: list of str, at least one, none empty.
     """
 
-    place: str
+    location: str
     sentences: list
 
 
@@ -65,15 +65,15 @@ def read_documents(path, layout, text_column="text", language="en"):
         documents = _json_lines(path, text_column, language)
     else:
         documents = _wikitext(path, language)
-    for place, sentences in documents:
-        yield from in_parts(place, sentences)
+    for location, sentences in documents:
+        yield from in_parts(location, sentences)
 
 
-def in_parts(place, sentences):
+def in_parts(location, sentences):
     """Makes sentences into a document, or into several where they are very many.
 
     Args:
-        place: the document's.
+        location: the document's.
         sentences: iterable of str.
 
     Yields:
@@ -84,10 +84,10 @@ def in_parts(place, sentences):
         part.append(sentence)
         size += len(sentence)
         if size >= _PART:
-            yield Document(place, part)
+            yield Document(location, part)
             part, size = [], 0
     if part:
-        yield Document(place, part)
+        yield Document(location, part)
 
 
 def split_text(text, language):
@@ -140,14 +140,14 @@ def _json_lines(path, text_column, language):
     for number, line in _lines(path, _RECORD, "a record a line"):
         if not line.strip():
             continue
-        place = f"{path}:{number}"
-        record = parse_record(line, place)
+        location = f"{path}:{number}"
+        record = parse_record(line, location)
         text = record.get(text_column)
         if not isinstance(text, str):
             names = ", ".join(map(repr, record)) or "none"
             found = f"there are {names}" if text is None else f"found {type(text).__name__}"
-            raise InputError(f"{place}: expected a text in the column {text_column!r}; {found}.")
-        yield place, split_text(text, language)
+            raise InputError(f"{location}: expected a text in the column {text_column!r}; {found}.")
+        yield location, split_text(text, language)
 
 
 def _wikitext(path, language):
@@ -155,20 +155,20 @@ def _wikitext(path, language):
 
     What is written "<unk>" becomes [UNK], which is never masked, and no vocabulary learns it.
     """
-    place, article, size, after_blank = path, [], 0, True
+    location, article, size, after_blank = path, [], 0, True
     for number, line in _lines(path, _LINE, "a paragraph a line"):
         if after_blank and _WIKI_TITLE.fullmatch(line):
-            yield place, article
-            place, article, size = f"{path}:{number}", [], 0
+            yield location, article
+            location, article, size = f"{path}:{number}", [], 0
         after_blank = not line.strip()
         heading = _WIKI_HEADING.fullmatch(line)
         text = heading[1] if heading else _WIKI_MARK.sub(r"\1", line)
         article += split_sentences(text.replace(_WIKI_UNKNOWN, _UNKNOWN), language)
         size += len(line)
         if size >= _PART:  # an article without end
-            yield place, article
+            yield location, article
             article, size = [], 0
-    yield place, article
+    yield location, article
 
 
 def _lines(path, limit, what):

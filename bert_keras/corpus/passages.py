@@ -111,10 +111,10 @@ def ahead(items):
 def number_documents(corpus, shards):
     """Yields documents, and parts of them, each with the document's number."""
     for shard in shards:
-        number, place = (shard << _SHARD_BITS) - 1, None
+        number, location = (shard << _SHARD_BITS) - 1, None
         for document in corpus.documents(corpus.shards[shard]):
-            if document.place != place:  # a long document comes in parts of the same place
-                number, place = number + 1, document.place
+            if document.location != location:  # a long document comes in parts of the same place
+                number, location = number + 1, document.location
             yield number, document
 
 

@@ -44,7 +44,7 @@ def pack(token_ids, segment_ids, row_length=None, others=None):
     position = tf.range(tf.size(example)) - tf.cast(
         tf.gather(token_ids.row_starts(), example), tf.int32
     )
-    place = tf.gather(starts, example) + position  # [tokens]
+    slot = tf.gather(starts, example) + position  # [tokens]
     columns = {
         "token_ids": token_ids.values,
         "segment_ids": segment_ids.values,
@@ -54,7 +54,7 @@ def pack(token_ids, segment_ids, row_length=None, others=None):
     }  # [tokens] each
     count = len(columns)
     table = tf.stack([*columns.values()], axis=1)  # [tokens, columns]
-    table = tf.scatter_nd(place[:, tf.newaxis], table, [rows * row_length, count])
+    table = tf.scatter_nd(slot[:, tf.newaxis], table, [rows * row_length, count])
     table = tf.reshape(tf.transpose(table), [count, -1, row_length])  # [columns, rows, row_length]
     return dict(zip(columns, tf.unstack(table, num=count), strict=True)), order
 
@@ -83,7 +83,7 @@ def _first_fit_decreasing(lengths, row_length):
     count = tf.size(lengths)
     longest_first = tf.argsort(lengths, direction="DESCENDING", stable=True)
 
-    def place(i, free, starts):
+    def slot(i, free, starts):
         length = lengths[longest_first[i]]
         row = tf.argmax(free >= length, output_type=tf.int32)
         start = (row + 1) * row_length - free[row]
@@ -92,7 +92,7 @@ def _first_fit_decreasing(lengths, row_length):
 
     _, _, starts = tf.while_loop(
         lambda i, *_: i < count,
-        place,
+        slot,
         (0, tf.fill([count], row_length), tf.TensorArray(tf.int32, size=count)),
     )
     return tf.reshape(starts.stack(), [count])

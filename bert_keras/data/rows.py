@@ -56,7 +56,7 @@ class Rows:
         pairs: the second sentences; None for single texts.
         labels: a string a row for kind "class", a list of strings for "multi", a float for
             "number"; None for rows without labels.
-        places: where each row stands, "train.tsv:17", for messages.
+        locations: where each row stands, "train.tsv:17", for messages.
         records: each row as it was read, to be written again with predictions added: a list of
             strings, or a dict if the layout is "jsonl".
         header: the names of the records' columns; None if they have none.
@@ -67,7 +67,7 @@ class Rows:
     texts: list
     pairs: list | None
     labels: list | None
-    places: list
+    locations: list
     records: list
     header: list | None = None
     layout: str = "tsv"
@@ -79,7 +79,7 @@ class Rows:
     def select(self, indices):
         """Returns the rows at `indices`, in that order, as new `Rows`."""
         indices = list(indices)
-        lists = ("texts", "pairs", "labels", "places", "records")
+        lists = ("texts", "pairs", "labels", "locations", "records")
         chosen = {
             name: entries and [entries[i] for i in indices]
             for name, entries in ((name, getattr(self, name)) for name in lists)
@@ -158,16 +158,20 @@ def from_table(table, columns, kind="class", labelled=True):
     pairs = _column(table, columns.pair) if columns.pair else None
     labels = _column(table, columns.label) if labelled else None
     if table.header is None and table.layout != "jsonl":
-        _check_first_line(table.places[0], texts, labels)
-    check_texts(texts, table.places, repr(columns.text))
+        _check_first_line(table.locations[0], texts, labels)
+    check_texts(texts, table.locations, repr(columns.text))
     if pairs:
-        check_texts(pairs, table.places, repr(columns.pair))
+        check_texts(pairs, table.locations, repr(columns.pair))
     if labels:
         if kind == "multi" and table.layout != "jsonl":
             labels = [[label for label in some.split(",") if label.strip()] for some in labels]
         read = {"class": _class, "multi": _several, "number": _number}[kind]
-        labels = [read(label, place) for label, place in zip(labels, table.places, strict=True)]
-    return Rows(texts, pairs, labels, table.places, table.records, table.header, table.layout, kind)
+        labels = [
+            read(label, location) for label, location in zip(labels, table.locations, strict=True)
+        ]
+    return Rows(
+        texts, pairs, labels, table.locations, table.records, table.header, table.layout, kind
+    )
 
 
 def find_labels(rows):
@@ -186,7 +190,7 @@ def find_labels(rows):
     found = {label for each in rows.labels for label in (each if several else [each])}
     if len(found) < (1 if several else 2):
         what = f"{shorten(found.pop())} alone" if found else "none"
-        raise InputError(f"{rows.places[0]}: expected rows of several labels, found {what}.")
+        raise InputError(f"{rows.locations[0]}: expected rows of several labels, found {what}.")
     try:
         return sorted(found, key=lambda label: (float(label), label))
     except ValueError:
@@ -205,22 +209,22 @@ def check_labels(rows, labels, where="the training rows"):
         InputError: a row's label is not among them.
     """
     known = set(labels)
-    for each, place in zip(rows.labels, rows.places, strict=True):
+    for each, location in zip(rows.labels, rows.locations, strict=True):
         for label in each if rows.kind == "multi" else [each]:
             if label not in known:
                 listed = ", ".join(labels[:20]) + (" …" if labels[20:] else "")
                 raise InputError(
-                    f"{place}: the label {shorten(label)} is none of the {len(labels)} labels of "
+                    f"{location}: the label {shorten(label)} is none of the {len(labels)} labels of "
                     f"{where}: {listed}."
                 )
 
 
 def _column(table, name):
     if table.layout == "jsonl":
-        for record, place in zip(table.records, table.places, strict=True):
+        for record, location in zip(table.records, table.locations, strict=True):
             if name not in record:
                 keys = ", ".join(map(shorten, record)) or "none"
-                raise InputError(f"{place}: expected the key {name!r}, found {keys}.")
+                raise InputError(f"{location}: expected the key {name!r}, found {keys}.")
         return [record[name] for record in table.records]
     index = _index(table, str(name))
     return [record[index] for record in table.records]
@@ -236,7 +240,7 @@ def _has_column(table, name):
 
 
 def _index(table, name):
-    file = table.places[0].rpartition(":")[0]
+    file = table.locations[0].rpartition(":")[0]
     first = ", ".join(map(shorten, table.header or table.records[0]))
     if table.header is not None:
         if table.header.count(name) != 1:
@@ -255,7 +259,7 @@ def _index(table, name):
     return int(name)
 
 
-def _check_first_line(place, texts, labels):
+def _check_first_line(location, texts, labels):
     """Refuses a header that would be read as a row.
 
     A first line is a header if its text is made of words that people call columns by, and its label
@@ -271,7 +275,7 @@ def _check_first_line(place, texts, labels):
             return
     found = shorten(texts[0]) + (f" and {shorten(labels[0])}" if labels else "")
     raise InputError(
-        f"{place}: expected a row, found what looks like a header, {found}: give the columns by "
+        f"{location}: expected a row, found what looks like a header, {found}: give the columns by "
         "name, or remove the line."
     )
 
@@ -281,45 +285,45 @@ def _could_name_a_column(cell):
     return bool(words) and _HEADER_WORDS.issuperset(words)
 
 
-def check_texts(texts, places, where):
+def check_texts(texts, locations, where):
     """Checks that texts are texts, and not empty.
 
     Args:
         texts: what was read, one a row.
-        places: where each stands, for the message.
+        locations: where each stands, for the message.
         where: what it was read from.
 
     Raises:
         InputError: one is none.
     """
-    for text, place in zip(texts, places, strict=True):
+    for text, location in zip(texts, locations, strict=True):
         if not isinstance(text, str):
-            raise InputError(f"{place}: expected text in {where}, found {shorten(text)}.")
+            raise InputError(f"{location}: expected text in {where}, found {shorten(text)}.")
         if not text or text.isspace():
-            raise InputError(f"{place}: expected text in {where}, found nothing.")
+            raise InputError(f"{location}: expected text in {where}, found nothing.")
 
 
-def _class(value, place):
+def _class(value, location):
     if isinstance(value, bool):
         return str(value).lower()  # as JSON writes it
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        raise InputError(f"{place}: expected a label, found {shorten(value)}.")
+        raise InputError(f"{location}: expected a label, found {shorten(value)}.")
     if not value.strip():
-        raise InputError(f"{place}: expected a label, found nothing.")
+        raise InputError(f"{location}: expected a label, found nothing.")
     return value.strip()
 
 
-def _several(value, place):
+def _several(value, location):
     if not isinstance(value, list):
-        raise InputError(f"{place}: expected a list of labels, found {shorten(value)}.")
-    return list(dict.fromkeys(_class(label, place) for label in value))
+        raise InputError(f"{location}: expected a list of labels, found {shorten(value)}.")
+    return list(dict.fromkeys(_class(label, location) for label in value))
 
 
-def _number(value, place):
+def _number(value, location):
     if isinstance(value, bool) or not _is_number(value):
-        raise InputError(f"{place}: expected a finite number, found {shorten(value)}.")
+        raise InputError(f"{location}: expected a finite number, found {shorten(value)}.")
     return float(value)
 
 

@@ -58,13 +58,13 @@ def take_per_class(rows, n, seed):
         InputError: a class has fewer than `n` rows, or the rows have no classes.
     """
     if rows.kind != "class":
-        raise InputError(f"{rows.places[0]}: a number of rows a class needs one label a row.")
+        raise InputError(f"{rows.locations[0]}: a number of rows a class needs one label a row.")
     chosen = set()
     for members in _shuffled_groups(rows, seed):
         if len(members) < n:
             label = rows.labels[members[0]]
             raise InputError(
-                f"{rows.places[members[0]]}: expected {n} rows of the class {label!r} at least, "
+                f"{rows.locations[members[0]]}: expected {n} rows of the class {label!r} at least, "
                 f"found {len(members)}."
             )
         chosen.update(members[:n])

@@ -16,13 +16,13 @@ class Table:
 
     Attributes:
         records: a list of strings a row, all of one length; from JSON lines, a dict a row.
-        places: where each record stands, "train.tsv:17"; lines count from 1.
+        locations: where each record stands, "train.tsv:17"; lines count from 1.
         header: the columns' names; None if the file has no header line, or is JSON lines.
         layout: "tsv", "csv" or "jsonl".
     """
 
     records: list
-    places: list
+    locations: list
     header: list | None
     layout: str
 
@@ -77,14 +77,14 @@ def read_tsv(path, has_header, skip_incomplete=False):
             than the first line.
     """
     records = [line.split("\t") for line in _lines(read_text(path))]
-    places = [f"{path}:{number}" for number in range(1, len(records) + 1)]
+    locations = [f"{path}:{number}" for number in range(1, len(records) + 1)]
     if skip_incomplete:
         whole = [len(record) == len(records[0]) and all(record) for record in records]
         if not all(whole):
             print(f"{path}: skipped {whole.count(False)} rows that lack a field.")
         records = list(itertools.compress(records, whole))
-        places = list(itertools.compress(places, whole))
-    return _table(path, records, places, has_header, "tsv")
+        locations = list(itertools.compress(locations, whole))
+    return _table(path, records, locations, has_header, "tsv")
 
 
 def read_csv(path, has_header):
@@ -107,16 +107,16 @@ def read_csv(path, has_header):
     # The module's own limit on a field is 128 KiB; here the file is in memory already.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
-    records, places = [], []
+    records, locations = [], []
     line = 1
     try:
         for record in reader:
             records.append(record or [""])
-            places.append(f"{path}:{line}")
+            locations.append(f"{path}:{line}")
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not a row of CSV: {error}.") from None
-    return _table(path, records, places, has_header, "csv")
+    return _table(path, records, locations, has_header, "csv")
 
 
 def read_json_lines(path):
@@ -131,21 +131,21 @@ def read_json_lines(path):
     Raises:
         InputError: see `read_text`; or the file holds no row, or a line is not a JSON object.
     """
-    records, places = [], []
+    records, locations = [], []
     for number, line in enumerate(_lines(read_text(path)), 1):
-        places.append(f"{path}:{number}")
-        records.append(parse_record(line, places[-1]))
+        locations.append(f"{path}:{number}")
+        records.append(parse_record(line, locations[-1]))
     if not records:
         raise InputError(f"{path}: expected rows, found an empty file.")
-    return Table(records, places, header=None, layout="jsonl")
+    return Table(records, locations, header=None, layout="jsonl")
 
 
-def parse_record(line, place):
+def parse_record(line, location):
     """Reads a line of JSON lines.
 
     Args:
         line: a str.
-        place: what the message calls it.
+        location: what the message calls it.
 
     Returns:
         A dict.
@@ -159,9 +159,9 @@ def parse_record(line, place):
             json.dumps(record, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
-        raise InputError(f"{place}: expected a JSON object: {reason}.") from None
+        raise InputError(f"{location}: expected a JSON object: {reason}.") from None
     if not isinstance(record, dict):
-        raise InputError(f"{place}: expected a JSON object, found {shorten(line)}.")
+        raise InputError(f"{location}: expected a JSON object, found {shorten(line)}.")
     return record
 
 
@@ -176,19 +176,19 @@ def _lines(text):
     return text.split("\n") if text else []
 
 
-def _table(path, records, places, has_header, layout):
+def _table(path, records, locations, has_header, layout):
     if len(records) <= has_header or not any(map(any, records)):
         found = "a header alone" if records and has_header else "an empty file"
         raise InputError(f"{path}: expected rows, found {found}.")
     expected = len(records[0])
-    for record, place in zip(records, places, strict=True):
+    for record, location in zip(records, locations, strict=True):
         if len(record) != expected:
             raise InputError(
-                f"{place}: expected {expected} columns, as in the first line, found {len(record)}."
+                f"{location}: expected {expected} columns, as in the first line, found {len(record)}."
             )
     if not has_header:
-        return Table(records, places, None, layout)
-    return Table(records[1:], places[1:], records[0], layout)
+        return Table(records, locations, None, layout)
+    return Table(records[1:], locations[1:], records[0], layout)
 
 
 def _line(data, position):

@@ -25,21 +25,21 @@ def read_texts(path, column="text"):
     Raises:
         InputError: a text is empty, or the file cannot be used; the message names the line.
     """
-    return read_placed_texts(path, column)[0]
+    return read_texts_with_locations(path, column)[0]
 
 
-def read_placed_texts(path, column="text"):
+def read_texts_with_locations(path, column="text"):
     """As `read_texts`; returns the texts and where each stands, "texts.txt:17", for messages."""
     path = str(path)
     if not path.lower().endswith(".txt"):
         rows = read_rows(path, columns=Columns(column), labelled=False)
-        return rows.texts, rows.places
+        return rows.texts, rows.locations
     texts = read_text(path).replace("\r\n", "\n").rstrip("\n").split("\n")
     if texts == [""]:
         raise InputError(f"{path}: expected a text on each line, found an empty file.")
-    places = [f"{path}:{number}" for number in range(1, len(texts) + 1)]
-    check_texts(texts, places, "the line")
-    return texts, places
+    locations = [f"{path}:{number}" for number in range(1, len(texts) + 1)]
+    check_texts(texts, locations, "the line")
+    return texts, locations
 
 
 def on_one_line(text):

@@ -54,11 +54,11 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
         records += [dict(zip(wanted, row, strict=True)) for row in zip(*columns_of_batch)]  # noqa: B905
     if not records:
         raise InputError(f"{reference}: expected rows, found none.")
-    places = [f"{PREFIX}{name}:{split}:{row}" for row in range(1, len(records) + 1)]
-    for record, place in zip(records, places, strict=True):
+    locations = [f"{PREFIX}{name}:{split}:{row}" for row in range(1, len(records) + 1)]
+    for record, location in zip(records, locations, strict=True):
         for name in wanted:
-            record[name] = _plain(features[name], record[name], f"{place}: the feature {name!r}")
-    return Table(records, places, header=None, layout="jsonl"), columns
+            record[name] = _plain(features[name], record[name], f"{location}: the feature {name!r}")
+    return Table(records, locations, header=None, layout="jsonl"), columns
 
 
 def open_catalogue(reference):

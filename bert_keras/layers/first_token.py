@@ -15,8 +15,8 @@ class FirstToken(ExamplePooling):
     """
 
     def pool(self, tokens, starts, used):
-        (places,) = ops.nonzero(starts)  # [examples]
-        return ops.take(tokens, places, axis=0)  # [examples, hidden]
+        (positions,) = ops.nonzero(starts)  # [examples]
+        return ops.take(tokens, positions, axis=0)  # [examples, hidden]
 
     def pool_rows(self, sequence_output, used):
         return sequence_output[:, 0]  # [batch, hidden]

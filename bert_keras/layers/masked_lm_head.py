@@ -73,9 +73,9 @@ class MaskedLMHead(keras.layers.Layer):
             every dtype policy, because a softmax and its loss follow. The product before it is of
             the policy's dtype.
         """
-        (places,) = ops.nonzero(ops.reshape(masked > 0, (-1,)))  # [masked]
+        (positions,) = ops.nonzero(ops.reshape(masked > 0, (-1,)))  # [masked]
         tokens = ops.reshape(sequence_output, (-1, sequence_output.shape[-1]))
-        hidden = self.dense(ops.take(tokens, places, axis=0))  # [masked, hidden]
+        hidden = self.dense(ops.take(tokens, positions, axis=0))  # [masked, hidden]
         hidden = self.layer_norm(ACTIVATIONS[self.hidden_act](hidden))
         words = ops.cast(self.word_embedding.embeddings, self.compute_dtype)  # [vocab, hidden]
         logits = ops.matmul(hidden, ops.transpose(words))  # [masked, vocab]

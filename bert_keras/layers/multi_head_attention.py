@@ -61,19 +61,19 @@ class MultiHeadAttention(keras.layers.Layer):
             dense.build((None, hidden))
             setattr(self, name, dense)
 
-    def call(self, hidden_states, attention_mask, places=None, training=False, seed=None):
+    def call(self, hidden_states, attention_mask, positions=None, training=False, seed=None):
         """Attends.
 
         Args:
             hidden_states: [batch, length, hidden].
             attention_mask: [batch, 1, length, length], added to the scores.
-            places: int32 [read], which tokens' results are wanted, counted through the rows end to
+            positions: int32 [read], which tokens' results are wanted, counted through the rows end to
                 end; None for all.
             training: whether to drop.
             seed: of the dropout, see `Dropout.call`.
 
         Returns:
-            [batch, length, hidden], or [1, read, hidden] of the tokens at `places`.
+            [batch, length, hidden], or [1, read, hidden] of the tokens at `positions`.
         """
         batch, length, hidden = ops.shape(hidden_states)
         heads = self.num_attention_heads
@@ -105,8 +105,8 @@ class MultiHeadAttention(keras.layers.Layer):
 
         together = ops.transpose(gathered, (0, 2, 1, 3))  # [batch, length, heads, size]
         together = ops.reshape(together, (-1, hidden))  # [batch * length, hidden]
-        if places is not None:
-            together = ops.take(together, places, axis=0)  # [read, hidden]
+        if positions is not None:
+            together = ops.take(together, positions, axis=0)  # [read, hidden]
             batch, length = 1, -1
         return ops.reshape(self.output_projection(together), (batch, length, hidden))
 

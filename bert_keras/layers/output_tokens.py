@@ -30,17 +30,17 @@ class ReadTokens(keras.layers.Layer):
             masked: int32 [batch, length], 1 where a word is to be told; None if none is.
 
         Returns:
-            places: int32 [read], counted through the rows end to end.
+            positions: int32 [read], counted through the rows end to end.
             example_ids: int32 [1, read], above 0 at first tokens, no two of which are equal.
             masked: int32 [1, read].
         """
         starts = example_starts(example_ids)  # [batch * length]
         marked = ops.zeros_like(starts) if masked is None else ops.reshape(masked > 0, (-1,))
-        (places,) = ops.nonzero(ops.logical_or(starts, marked))  # [read]
-        places = ops.cast(places, "int32")
-        first = ops.cast(ops.take(starts, places), "int32")  # [read]
-        marked = ops.cast(ops.take(marked, places), "int32")  # [read]
-        return places, (first * ops.cumsum(first))[None], marked[None]
+        (positions,) = ops.nonzero(ops.logical_or(starts, marked))  # [read]
+        positions = ops.cast(positions, "int32")
+        first = ops.cast(ops.take(starts, positions), "int32")  # [read]
+        marked = ops.cast(ops.take(marked, positions), "int32")  # [read]
+        return positions, (first * ops.cumsum(first))[None], marked[None]
 
     def compute_output_spec(self, example_ids, masked=None):
         # Told rather than traced: tracing `nonzero` needs values under JAX.

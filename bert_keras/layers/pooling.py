@@ -78,6 +78,6 @@ def by_example(tokens, starts, used):
         examples there are.
     """
     starts = ops.cast(starts, "int32")
-    (places,) = ops.nonzero(used)  # [used]
-    number = ops.take(ops.cumsum(starts) - 1, places)
-    return ops.take(tokens, places, axis=0), number, ops.sum(starts)
+    (positions,) = ops.nonzero(used)  # [used]
+    number = ops.take(ops.cumsum(starts) - 1, positions)
+    return ops.take(tokens, positions, axis=0), number, ops.sum(starts)

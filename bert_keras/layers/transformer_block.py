@@ -102,19 +102,19 @@ class TransformerBlock(keras.layers.Layer):
         ):
             part.build(input_shape)
 
-    def call(self, hidden_states, attention_mask, places=None, training=False):
+    def call(self, hidden_states, attention_mask, positions=None, training=False):
         """Runs the block.
 
         Args:
             hidden_states: [batch, length, hidden], float32 under mixed precision.
             attention_mask: [batch, 1, length, length], added to the attention scores.
-            places: int32 [read], which tokens' results are wanted, counted through the rows end to
+            positions: int32 [read], which tokens' results are wanted, counted through the rows end to
                 end; None for all. The others are attended to, and no more is computed of them,
                 which spares most of the last block where a head reads few tokens.
             training: whether to drop.
 
         Returns:
-            [batch, length, hidden], or [1, read, hidden] of the tokens at `places`; of the input's
+            [batch, length, hidden], or [1, read, hidden] of the tokens at `positions`; of the input's
             dtype.
         """
         if self.stand_in:
@@ -127,17 +127,17 @@ class TransformerBlock(keras.layers.Layer):
         def run(hidden_states):
             if training and self.shared:
                 weights = [ops.cast(weight, weight.dtype) for weight in self.weights]
-                return self.shared(weights, hidden_states, attention_mask, places, seeds)
-            return self._run(hidden_states, attention_mask, places, training, seeds)
+                return self.shared(weights, hidden_states, attention_mask, positions, seeds)
+            return self._run(hidden_states, attention_mask, positions, training, seeds)
 
         return (keras.remat(run) if training and self.recompute else run)(hidden_states)
 
-    def with_weights(self, weights, hidden_states, attention_mask, places, seeds):
+    def with_weights(self, weights, hidden_states, attention_mask, positions, seeds):
         """Runs the block's inside for training, on weights that are given.
 
         Args:
             weights: a tensor for each of `weights`.
-            hidden_states, attention_mask, places: see `call`.
+            hidden_states, attention_mask, positions: see `call`.
             seeds: what `draw_seed` returned, of each of `dropouts`.
 
         Returns:
@@ -145,30 +145,32 @@ class TransformerBlock(keras.layers.Layer):
         """
         mapping = list(zip(self.weights, weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
-            return self._run(hidden_states, ops.stop_gradient(attention_mask), places, True, seeds)
+            return self._run(
+                hidden_states, ops.stop_gradient(attention_mask), positions, True, seeds
+            )
 
     @property
     def dropouts(self):
         """Its `Dropout`s, in the order in which they come."""
         return self.attention.dropout, self.attention_dropout, self.feed_forward_dropout
 
-    def _run(self, hidden_states, attention_mask, places, training, seeds):
+    def _run(self, hidden_states, attention_mask, positions, training, seeds):
         attended = self.attention(
-            hidden_states, attention_mask, places, training=training, seed=seeds[0]
+            hidden_states, attention_mask, positions, training=training, seed=seeds[0]
         )
-        if places is not None:
+        if positions is not None:
             tokens = ops.reshape(hidden_states, (-1, hidden_states.shape[-1]))
-            hidden_states = ops.take(tokens, places, axis=0)[None]  # [1, read, hidden]
+            hidden_states = ops.take(tokens, positions, axis=0)[None]  # [1, read, hidden]
         attended = self.attention_dropout(attended, training=training, seed=seeds[1])
         hidden_states = self.attention_norm(hidden_states + ops.cast(attended, hidden_states.dtype))
         # How many tokens are read depends on values; XLA would compile for each number anew.
-        jit = self.jit if places is None else None
+        jit = self.jit if positions is None else None
         transformed = self.feed_forward(hidden_states, training=training, jit=jit)
         transformed = self.feed_forward_dropout(transformed, training=training, seed=seeds[2])
         return self.feed_forward_norm(hidden_states + ops.cast(transformed, hidden_states.dtype))
 
-    def compute_output_spec(self, hidden_states, attention_mask, places=None, training=False):
-        shape = hidden_states.shape if places is None else (1, None, hidden_states.shape[-1])
+    def compute_output_spec(self, hidden_states, attention_mask, positions=None, training=False):
+        shape = hidden_states.shape if positions is None else (1, None, hidden_states.shape[-1])
         return keras.KerasTensor(shape, hidden_states.dtype)
 
     def get_config(self):

@@ -74,10 +74,10 @@ class BertModel(keras.Model):
         inside = blocks[0].with_weights
         traced, compiled = trace(inside), jit(inside) if whole else None
 
-        def shared(weights, hidden_states, attention_mask, places, seeds):
+        def shared(weights, hidden_states, attention_mask, positions, seeds):
             # See `TransformerBlock` for why not where some tokens are read alone.
-            function = compiled if whole and places is None else traced
-            return function(weights, hidden_states, attention_mask, places, seeds)
+            function = compiled if whole and positions is None else traced
+            return function(weights, hidden_states, attention_mask, positions, seeds)
 
         for block in blocks:
             block.shared, block.jit = shared, jit

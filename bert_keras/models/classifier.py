@@ -123,7 +123,7 @@ class BertClassifier(BertModel):
             own = next((p for p, size in sizes.items() if size), None)
             if own and pooling not in (None, own):
                 raise InputError(
-                    f"{checkpoint.place}: its classifier is on the pooling {own!r} and {pooling!r} "
+                    f"{checkpoint.location}: its classifier is on the pooling {own!r} and {pooling!r} "
                     "was asked for."
                 )
             pooling = pooling or own or "cls"

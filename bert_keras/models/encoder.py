@@ -18,7 +18,7 @@ class BertEncoder(BertModel):
 
     Inputs, a dict of int32 [batch, length]:
 
-    - `token_ids`: places in the vocabulary.
+    - `token_ids`: ids in the vocabulary.
     - `segment_ids`: 0 for sentence A, 1 for sentence B.
     - `position_ids`: 0, 1, ... from the start of each example.
     - `example_ids`: to which example of its row a token belongs (1, 2, ...), 0 for padding. A
@@ -99,12 +99,12 @@ class BertEncoder(BertModel):
             inputs["token_ids"], inputs["segment_ids"], inputs["position_ids"]
         )
         attention_mask = mask(inputs["example_ids"])
-        places, example_ids, masked = None, inputs["example_ids"], inputs.get("masked")
+        positions, example_ids, masked = None, inputs["example_ids"], inputs.get("masked")
         if reads != "all" and blocks:
-            places, example_ids, masked = read_tokens(example_ids, masked)
+            positions, example_ids, masked = read_tokens(example_ids, masked)
         for block in blocks:
             last = block is blocks[-1]
-            hidden_states = block(hidden_states, attention_mask, places if last else None)
+            hidden_states = block(hidden_states, attention_mask, positions if last else None)
         outputs = {
             "sequence_output": hidden_states,
             "pooled_output": pooler(hidden_states, example_ids),

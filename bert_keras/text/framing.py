@@ -41,10 +41,10 @@ def frame(first, second, room, cls_id, sep_id):
 
     parts = len(sizes)
     begins, sizes = (tf.reshape(tf.stack(part, 1), [-1]) for part in (begins, sizes))
-    places = tf.ragged.range(begins, begins + sizes)  # [batch * parts, (tokens)]
-    splits = places.row_splits[::parts]
-    token_ids = tf.gather(tf.concat(pool, 0), places.values)
-    segment_ids = tf.cast(places.values >= second_begin, tf.int32)
+    positions = tf.ragged.range(begins, begins + sizes)  # [batch * parts, (tokens)]
+    splits = positions.row_splits[::parts]
+    token_ids = tf.gather(tf.concat(pool, 0), positions.values)
+    segment_ids = tf.cast(positions.values >= second_begin, tf.int32)
     return {
         "token_ids": tf.RaggedTensor.from_row_splits(token_ids, splits, validate=False),
         "segment_ids": tf.RaggedTensor.from_row_splits(segment_ids, splits, validate=False),

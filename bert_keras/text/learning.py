@@ -170,7 +170,7 @@ def _splitter(lowercase):
     def split(strings):
         with tf.device("cpu"):
             codes = tf.strings.unicode_decode(strings, "UTF-8")  # [strings, (codes)]
-            symbols, begins, spaces, places = normalizer(codes.values, codes.row_splits)
+            symbols, begins, spaces, locations = normalizer(codes.values, codes.row_splits)
             starts = tf.where(begins)[:, 0]  # [words]
             ends = tf.size(symbols, tf.int64)[tf.newaxis]
             words = tf.RaggedTensor.from_row_splits(
@@ -178,7 +178,7 @@ def _splitter(lowercase):
             )  # [words, (characters)]
             kept = ~tf.gather(spaces, starts) & (words.row_lengths() <= MAX_WORD)
             kept &= tf.reduce_all(words > 0, 1)  # 0 is in no alphabet
-            owners = tf.searchsorted(codes.row_splits, tf.gather(places, starts), "right") - 1
+            owners = tf.searchsorted(codes.row_splits, tf.gather(locations, starts), "right") - 1
             return (
                 tf.strings.unicode_encode(tf.ragged.boolean_mask(words, kept), "UTF-8"),
                 tf.boolean_mask(owners, kept),

@@ -40,7 +40,7 @@ class Normalizer(tf.Module):
             symbols: int32 [characters], numbers of the alphabet, 0 for a character not in it.
             begins: bool [characters], whether the character begins a word.
             spaces: bool [characters], white space, each a word by itself.
-            places: int64 [characters], the code point that the character was made from.
+            origins: int64 [characters], the code point that the character was made from.
         """
         if self._protect:
             codes = _protect_special_tokens(codes, row_splits)
@@ -55,19 +55,19 @@ class Normalizer(tf.Module):
         )  # [codes, width]
         index = tf.where(outputs >= 0)  # [characters, 2]
         outputs = tf.gather_nd(outputs, index)  # [characters]
-        places = index[:, 0]
+        origins = index[:, 0]
 
         # A word begins at a break, after one, and where a string begins.
         before, after = (tf.cast(outputs & bit, tf.bool) for bit in (BREAK_BEFORE, BREAK_AFTER))
         begins = before | tf.concat([[True], after], 0)[:-1]
-        firsts = tf.searchsorted(places, row_splits)
+        firsts = tf.searchsorted(origins, row_splits)
         begins = tf.tensor_scatter_nd_update(
             tf.concat([begins, [True]], 0),
             firsts[:, tf.newaxis],
             tf.ones_like(firsts, tf.bool),
         )[:-1]
         spaces = tf.cast(outputs & SPACE, tf.bool)
-        return right_shift(outputs, characters.FLAG_BITS), begins, spaces, places
+        return right_shift(outputs, characters.FLAG_BITS), begins, spaces, origins
 
     def _look_up(self, codes):
         page = tf.gather(self._pages, codes // characters.PAGE)
@@ -98,13 +98,13 @@ def _protect_special_tokens(codes, row_splits):
     """Moves the characters of each special token in the text to protected ones."""
     lengths = [len(token) for token in SPECIAL_TOKENS]
     patterns = [[*map(ord, token.ljust(max(lengths), "\0"))] for token in SPECIAL_TOKENS]
-    places = tf.where(codes == ord("["))  # [brackets, 1]
+    origins = tf.where(codes == ord("["))  # [brackets, 1]
     windows = tf.gather(
-        tf.pad(codes, [[0, max(lengths)]]), places + tf.range(max(lengths), dtype=tf.int64)
+        tf.pad(codes, [[0, max(lengths)]]), origins + tf.range(max(lengths), dtype=tf.int64)
     )  # [brackets, width]
     same = (windows[:, tf.newaxis] == patterns) | (tf.constant(patterns) == 0)
     found = tf.where(tf.reduce_all(same, -1))  # [found, 2]: which bracket, which token
-    starts = tf.gather(places[:, 0], found[:, 0])
+    starts = tf.gather(origins[:, 0], found[:, 0])
     ends = starts + tf.gather(tf.constant(lengths, tf.int64), found[:, 1])
     # Strings stand side by side: a token may not reach into the next one.
     inside = tf.searchsorted(row_splits, starts, "right") == tf.searchsorted(row_splits, ends)

@@ -252,11 +252,11 @@ class BertTokenizer(tf.Module):
         Returns:
             int32 ragged [strings, (tokens), 3]: id, begin and end in code points of the string.
         """
-        symbols, begins, spaces, places = self._normalizer(codes.values, codes.row_splits)
+        symbols, begins, spaces, origins = self._normalizer(codes.values, codes.row_splits)
         marked, ids, lengths = self._trie.cut(symbols, begins)
         tokens = tf.where(marked & ~spaces)[:, 0]
-        first = tf.gather(places, tokens)
-        last = tf.gather(places, tokens + tf.cast(tf.gather(lengths, tokens), tf.int64) - 1)
+        first = tf.gather(origins, tokens)
+        last = tf.gather(origins, tokens + tf.cast(tf.gather(lengths, tokens), tf.int64) - 1)
         splits = tf.searchsorted(first, codes.row_splits, out_type=tf.int64)
         starts = tf.repeat(codes.row_splits[:-1], splits[1:] - splits[:-1])  # [tokens]
         columns = [tf.cast(tf.gather(ids, tokens), tf.int64), first - starts, last - starts + 1]

@@ -50,12 +50,12 @@ def read_lines(path):
     return [line.strip(" \t\r") for line in lines]
 
 
-def check_vocabulary(tokens, place="vocabulary"):
+def check_vocabulary(tokens, location="vocabulary"):
     """Checks that the tokens can serve as a vocabulary.
 
     Args:
         tokens: a sequence of str.
-        place: what the message calls them, a file's path for instance.
+        location: what the message calls them, a file's path for instance.
 
     Returns:
         The tokens as a list.
@@ -67,16 +67,16 @@ def check_vocabulary(tokens, place="vocabulary"):
     lines = {}
     for line, token in enumerate(tokens, 1):
         if not isinstance(token, str):
-            raise InputError(f"{place}:{line}: expected a token as a str, found {token!r}.")
+            raise InputError(f"{location}:{line}: expected a token as a str, found {token!r}.")
         if not token:
-            raise InputError(f"{place}:{line}: expected a token, found an empty line.")
+            raise InputError(f"{location}:{line}: expected a token, found an empty line.")
         first = lines.setdefault(token, line)
         if first != line:
-            raise InputError(f"{place}:{line}: the token {token!r} is already on line {first}.")
+            raise InputError(f"{location}:{line}: the token {token!r} is already on line {first}.")
     missing = [token for token in SPECIAL_TOKENS if token not in lines]
     if missing:
         raise InputError(
-            f"{place}: expected the tokens {', '.join(SPECIAL_TOKENS)} in the vocabulary, "
+            f"{location}: expected the tokens {', '.join(SPECIAL_TOKENS)} in the vocabulary, "
             f"found no {', '.join(missing)}."
         )
     return list(tokens)

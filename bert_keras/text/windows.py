@@ -57,8 +57,8 @@ def take(tokens, windows):
         Ragged [windows, (tokens), ...].
     """
     begins = tf.gather(tf.cast(tokens.row_starts(), tf.int32), windows.text) + windows.first
-    places = tf.ragged.range(begins, begins + windows.size)  # [windows, (tokens)]
-    return places.with_values(tf.gather(tokens.values, places.values))
+    positions = tf.ragged.range(begins, begins + windows.size)  # [windows, (tokens)]
+    return positions.with_values(tf.gather(tokens.values, positions.values))
 
 
 def has_most_context(windows):
@@ -73,15 +73,15 @@ def has_most_context(windows):
     Returns:
         Ragged bool [windows, (tokens)]: each token of a text is true in exactly one window.
     """
-    place = tf.ragged.range(windows.size)  # [windows, (tokens)], within the window
-    window, place = tf.cast(place.value_rowids(), tf.int32), place.values  # [tokens]
-    context = tf.minimum(place, tf.gather(windows.size, window) - 1 - place)
+    position = tf.ragged.range(windows.size)  # [windows, (tokens)], within the window
+    window, position = tf.cast(position.value_rowids(), tf.int32), position.values  # [tokens]
+    context = tf.minimum(position, tf.gather(windows.size, window) - 1 - position)
     count = tf.size(windows.text)
     worth = context * count + (count - 1 - window)  # no two windows of a text are worth the same
 
     ends = tf.math.segment_max(windows.first + windows.size, windows.text)  # [texts]
     begins = tf.gather(tf.cumsum(ends, exclusive=True), windows.text) + windows.first
-    token = tf.gather(begins, window) + place  # [tokens], counted through all texts
+    token = tf.gather(begins, window) + position  # [tokens], counted through all texts
     best = tf.math.unsorted_segment_max(worth, token, tf.reduce_sum(ends))
     return tf.RaggedTensor.from_row_lengths(
         worth == tf.gather(best, token), windows.size, validate=False

@@ -102,18 +102,18 @@ class Trie(tf.Module):
             tf.where(unknown, tf.gather(word_lengths, word), lengths),
         )
 
-    def _walk(self, symbols, places):
+    def _walk(self, symbols, positions):
         """Goes down the trie from some characters, in step.
 
         Args:
             symbols: int32 [characters].
-            places: int32 [places], characters.
+            positions: int32 [positions], characters.
 
         Returns:
-            int32 [places], the deepest node reached, `_shift` where there is none.
+            int32 [positions], the deepest node reached, `_shift` where there is none.
         """
         symbols = tf.pad(symbols, [[0, self._depth]])
-        first = tf.gather(symbols, places)
+        first = tf.gather(symbols, positions)
         node = tf.where(tf.gather(self._check, first) == _ROOT, first, self._shift)
 
         def step(ahead, node, deepest):
@@ -128,7 +128,7 @@ class Trie(tf.Module):
         _, _, deepest = tf.while_loop(
             lambda ahead, node, deepest: tf.reduce_any(node != self._shift),
             step,
-            (places + 1, node, node),
+            (positions + 1, node, node),
             maximum_iterations=self._depth - 1,
         )
         return deepest

@@ -75,11 +75,11 @@ def folder(tmp_path):
         with h5py.File(tmp_path / name, "w") as file:
             for weight, value in random_contents(heads=["masked_lm"]).weights():
                 if weight.keras_hub.startswith(name):
-                    place = weight.keras_hub.removeprefix(f"{name}/")
-                    place = place.replace("transformer_encoder_0", "transformer_encoder")
-                    if "/query_dense/" in place or "/key_dense/" in place:
+                    location = weight.keras_hub.removeprefix(f"{name}/")
+                    location = location.replace("transformer_encoder_0", "transformer_encoder")
+                    if "/query_dense/" in location or "/key_dense/" in location:
                         value = value.reshape((*value.shape[:-1], 2, 4))
-                    file[place] = value
+                    file[location] = value
     return tmp_path
 
 

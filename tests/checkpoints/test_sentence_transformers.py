@@ -14,10 +14,10 @@ CONFIG = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=0, num_attent
 def write(tmp_path):
     """Writes modules.json and the pooling's settings."""
 
-    def write(modules, settings, place="1_Pooling"):
-        (tmp_path / place).mkdir(exist_ok=True)
-        (tmp_path / place / "config.json").write_text(json.dumps(settings))
-        paths = ["", place, "2_Normalize"]
+    def write(modules, settings, location="1_Pooling"):
+        (tmp_path / location).mkdir(exist_ok=True)
+        (tmp_path / location / "config.json").write_text(json.dumps(settings))
+        paths = ["", location, "2_Normalize"]
         listed = [
             {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{module}"}
             for i, (module, path) in enumerate(zip(modules, paths, strict=False))
@@ -82,7 +82,7 @@ def test_what_is_not_done(write, modules, settings, pattern):
 
 def test_a_path_that_leads_out(write):
     with pytest.raises(InputError, match="the path of Pooling leads out of the folder"):
-        read_pooling(write(ALL, {"pooling_mode": "mean"}, place="../1_Pooling"))
+        read_pooling(write(ALL, {"pooling_mode": "mean"}, location="../1_Pooling"))
 
 
 @pytest.mark.parametrize("content", ["", "{}x", "[1]", '[{"type": 3}]', "[" * 100_000])

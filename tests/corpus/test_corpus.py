@@ -44,14 +44,14 @@ def test_a_sentence_a_line(tmp_path, ends, name):
     path = write(tmp_path / name, text.replace("\n", ends))
     found = list(Corpus(path, "sentences"))
     assert [document.sentences for document in found] == [["One. Still one.", "Two"], ["Three"]]
-    assert [document.place for document in found] == [f"{path}:3", f"{path}:7"]
+    assert [document.location for document in found] == [f"{path}:3", f"{path}:7"]
 
 
 def test_a_file_a_document(tmp_path):
     write(tmp_path / "b.txt", "Chapter I\n\nIt was late. The rain\nhad stopped.\r\n\r\nHe slept")
     write(tmp_path / "a.txt", "Short.")
     found = list(Corpus(str(tmp_path)))
-    assert [document.place for document in found] == [
+    assert [document.location for document in found] == [
         str(tmp_path / "a.txt"),
         str(tmp_path / "b.txt"),
     ]
@@ -64,7 +64,7 @@ def test_json_lines(tmp_path, name):
     path = write(tmp_path / name, "\n".join(map(json.dumps, rows)) + "\n\n")
     found = list(Corpus(path))
     assert [document.sentences for document in found] == [["One.", "Two.", "Three"], ["Über 😀."]]
-    assert [document.place for document in found] == [f"{path}:1", f"{path}:3"]
+    assert [document.location for document in found] == [f"{path}:1", f"{path}:3"]
 
 
 def test_wikitext(tmp_path):
@@ -78,7 +78,7 @@ def test_wikitext(tmp_path):
         ["Tea", "Tea is a drink .", "It costs 1,000 coins .", "History", "Old .", "x = y ="],
         ["Coffee", "Dark-brown ."],
     ]
-    assert [document.place for document in found] == [f"{path}:2", f"{path}:11"]
+    assert [document.location for document in found] == [f"{path}:2", f"{path}:11"]
 
 
 def test_what_wikitext_leaves_out_is_unknown(tmp_path):
@@ -171,11 +171,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, layout):
     list(small)
 
     def use_up(corpus):
-        places, count = set(), 0
+        locations, count = set(), 0
         for document in corpus:  # one document, in parts
-            places.add(document.place)
+            locations.add(document.location)
             count += len(document.sentences)
-        assert len(places) == 1
+        assert len(locations) == 1
         assert count in (5_000, 40_000)
 
     assert peak(lambda: use_up(large)) < 1.2 * peak(lambda: use_up(small)) < 4e6
@@ -316,7 +316,7 @@ def test_a_data_set_of_the_catalogue(catalogue):
     assert sorted(document.sentences for document in found) == [
         [f"This is {i}.", "Yes.", "Grün"] for i in range(5)
     ]
-    assert found[1].place == "tfds:tiny_articles:train[0shard]:2"
+    assert found[1].location == "tfds:tiny_articles:train[0shard]:2"
     (shard,) = corpus.fingerprint()["shards"]
     assert shard["data_set"] == "tiny_articles/1.0.0" and shard["rows"] == 5
     assert len(read(Corpus("tfds:tiny_articles:train[:2]", text_column="title"))) == 2

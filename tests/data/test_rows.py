@@ -65,7 +65,7 @@ def test_a_folder_of_class_folders(tmp_path):
     rows = read_rows(tmp_path)
     assert rows.texts == ["text of a/deep/1.txt", "text of b/1.txt", "text of b/2.txt"]
     assert rows.labels == ["a", "b", "b"]
-    assert rows.records == [[place] for place in rows.places] and rows.header == ["file"]
+    assert rows.records == [[location] for location in rows.locations] and rows.header == ["file"]
     assert read_rows(tmp_path, labelled=False).labels is None
     (tmp_path / "b" / "2.txt").write_text(" \n")
     with pytest.raises(InputError, match=r"b/2\.txt: expected text in the file, found nothing"):
@@ -211,7 +211,7 @@ def test_select_keeps_every_list_in_step(write):
     assert len(rows) == 2
     assert rows.texts == ["c", "a"] and rows.labels == ["z", "x"] and rows.pairs is None
     assert rows.records == [["c", "z"], ["a", "x"]]
-    assert [place.rpartition(":")[2] for place in rows.places] == ["4", "2"]
+    assert [location.rpartition(":")[2] for location in rows.locations] == ["4", "2"]
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,17 @@ def test_tsv_takes_quote_marks_as_they_are(write):
     table = read_tsv(write('text\tlabel\n" a " b\tx\n"c\ty\n'), has_header=True)
     assert table.header == ["text", "label"]
     assert table.records == [['" a " b', "x"], ['"c', "y"]]
-    assert [place.rpartition("/")[2] for place in table.places] == ["rows.tsv:2", "rows.tsv:3"]
+    assert [location.rpartition("/")[2] for location in table.locations] == [
+        "rows.tsv:2",
+        "rows.tsv:3",
+    ]
 
 
 def test_tsv_without_header_counts_lines_from_one(write):
     table = read_tsv(write("a\tx\nb\ty\n"), has_header=False)
     assert table.header is None
     assert table.records == [["a", "x"], ["b", "y"]]
-    assert table.places[0].endswith("rows.tsv:1")
+    assert table.locations[0].endswith("rows.tsv:1")
 
 
 def test_byte_order_mark_and_crlf_leave_no_trace(write):
@@ -50,7 +53,7 @@ def test_csv_quoting_and_places_across_lines(write):
     path = write('text,label\n"one,\ntwo ""three""",x\nb,y\n', "rows.csv")
     table = read_csv(path, has_header=True)
     assert table.records == [['one,\ntwo "three"', "x"], ["b", "y"]]
-    assert [place.rpartition(":")[2] for place in table.places] == ["2", "4"]
+    assert [location.rpartition(":")[2] for location in table.locations] == ["2", "4"]
 
 
 def test_json_lines(write):
@@ -75,7 +78,7 @@ def test_incomplete_rows_are_skipped_and_counted_on_request(write, capsys):
     path = write("a\tb\n1\t2\n3\n4\t\n5\t6\t7\n8\t9\n")
     table = read_tsv(path, has_header=True, skip_incomplete=True)
     assert table.records == [["1", "2"], ["8", "9"]]
-    assert table.places == [f"{path}:2", f"{path}:6"]
+    assert table.locations == [f"{path}:2", f"{path}:6"]
     assert "skipped 3 rows" in capsys.readouterr().out
 
 

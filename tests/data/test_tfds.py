@@ -108,7 +108,7 @@ def test_the_obvious_features_are_taken(data_dir):
         ("nöte 1", "cross"),
     }
     assert rows.pairs is None and rows.layout == "jsonl"
-    assert rows.places[0] == "tfds:tiny_notes:train:1"
+    assert rows.locations[0] == "tfds:tiny_notes:train:1"
     assert rows.records[0] == {"note": rows.texts[0], "mood": rows.labels[0]}
     assert (data_dir / "tiny_notes").is_dir()
 

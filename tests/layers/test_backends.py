@@ -111,7 +111,7 @@ if sys.argv[1] == "jax":
     bias.assign(np.zeros(6, "float32"))
     trained = [v.value for v in layer.trainable_variables]
     place = [v is bias for v in layer.trainable_variables].index(True)
-    found = np.asarray(of_all(trained)[place])
+    found = np.asarray(of_all(trained)[position])
 else:
     loss_at(np.zeros(6, "float32")).backward()
     found = bias.value.grad.numpy()

@@ -30,7 +30,9 @@ def test_the_formula_at_the_masked_tokens_in_row_major_order(table):
     random = np.random.default_rng(2)
     for weight in layer.weights:
         weight.assign(random.normal(size=weight.shape))
-    dense = keras.ops.matmul(np.stack([states[place] for place in PLACES]), layer.dense.kernel)
+    dense = keras.ops.matmul(
+        np.stack([states[position] for position in PLACES]), layer.dense.kernel
+    )
     hidden = np.array(gelu(dense + layer.dense.bias))
     centred = hidden - hidden.mean(-1, keepdims=True)
     normal = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-3)

@@ -16,7 +16,7 @@ def test_the_first_token_of_every_example_in_row_major_order():
     layer = Pooler(initializer_range=0.5)
     inputs = np.random.default_rng(1).normal(size=(4, 6, 3)).astype("float32")
     found = keras.ops.convert_to_numpy(layer(inputs, EXAMPLES))
-    first = np.stack([inputs[place] for place in STARTS])
+    first = np.stack([inputs[position] for position in STARTS])
     kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in layer.dense.weights)
     np.testing.assert_allclose(found, np.tanh(first @ kernel + bias), atol=1e-6)
 

@@ -49,10 +49,10 @@ def test_three_dropouts_in_training_only(inputs):
 def test_some_tokens_alone(inputs):
     block = TransformerBlock(2, 8, initializer_range=0.5)
     whole = numbers(block(*inputs))
-    places = np.array([0, 3, 5], "int32")
-    some = numbers(block(*inputs, places))
+    positions = np.array([0, 3, 5], "int32")
+    some = numbers(block(*inputs, positions))
     assert some.shape == (1, 3, 4)
-    np.testing.assert_allclose(some[0], whole.reshape(-1, 4)[places], atol=1e-6)
+    np.testing.assert_allclose(some[0], whole.reshape(-1, 4)[positions], atol=1e-6)
 
 
 def test_mixed_precision_is_near_float32(inputs):

@@ -16,11 +16,11 @@ def cut(trie, words):
         part.numpy()
         for part in trie.cut(tf.constant(symbols, tf.int32), tf.constant(begins, tf.bool))
     )
-    found, place = [], 0
+    found, position = [], 0
     for word in words:
-        tokens = [i for i in range(place, place + len(word)) if marked[i]]
+        tokens = [i for i in range(position, position + len(word)) if marked[i]]
         found.append(([int(ids[i]) for i in tokens], [int(lengths[i]) for i in tokens]))
-        place += len(word)
+        position += len(word)
     return found
 
 

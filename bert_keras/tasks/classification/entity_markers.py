@@ -66,25 +66,25 @@ class EntityTokenizer(BertTokenizer):
 
     Args:
         vocabulary, *args, **kwargs: the original's.
-        place: where the vocabulary is from, for messages.
+        location: where the vocabulary is from, for messages.
 
     Raises:
         InputError: as the original's; or the vocabulary has no "@" or no "#".
     """
 
-    def __init__(self, vocabulary, *args, place="vocabulary", **kwargs):
+    def __init__(self, vocabulary, *args, location="vocabulary", **kwargs):
         super().__init__(vocabulary, *args, **kwargs)
         for each in MARKS:
             if each not in self._tokens:
                 raise InputError(
-                    f"{place}: expected {' and '.join(MARKS)}, which mark entities, among the "
+                    f"{location}: expected {' and '.join(MARKS)}, which mark entities, among the "
                     f"tokens, found no {each}."
                 )
         self._mark_ids = tuple(map(self._tokens.index, MARKS))
 
     @classmethod
     def from_pretrained(cls, reference, **changes):
-        return super().from_pretrained(reference, place=reference, **changes)
+        return super().from_pretrained(reference, location=reference, **changes)
 
     def encode(self, texts, pairs=None, max_length=None):
         """As the original's, for single texts, but that the tokens nearest to an entity stay.
@@ -111,15 +111,15 @@ class EntityTokenizer(BertTokenizer):
     def _nearest_to_entities(self, ids, room):
         """Keeps `room` tokens of each row of the ragged int32 [batch, (tokens)]."""
         rows, count = ids.value_rowids(), ids.nrows()
-        place = tf.range(tf.size(ids.values))
-        away = tf.fill(tf.shape(place), _FAR)  # [tokens]
+        location = tf.range(tf.size(ids.values))
+        away = tf.fill(tf.shape(location), _FAR)  # [tokens]
         for mark_id in self._mark_ids:
             is_mark = ids.values == mark_id
-            begin = tf.math.unsorted_segment_min(tf.where(is_mark, place, _FAR), rows, count)
-            end = tf.math.unsorted_segment_max(tf.where(is_mark, place, -_FAR), rows, count)
+            begin = tf.math.unsorted_segment_min(tf.where(is_mark, location, _FAR), rows, count)
+            end = tf.math.unsorted_segment_max(tf.where(is_mark, location, -_FAR), rows, count)
             begin, end = tf.gather(begin, rows), tf.gather(end, rows)  # [tokens]
-            outside = tf.maximum(begin - place, place - end)
-            inside = place - begin - _FAR
+            outside = tf.maximum(begin - location, location - end)
+            inside = location - begin - _FAR
             here = tf.where(outside <= 0, inside, tf.minimum(outside, _FAR))
             away = tf.minimum(away, tf.where(is_mark, -_FAR - 1, here))
         key = rows * (1 << 32) + tf.cast(away, tf.int64)

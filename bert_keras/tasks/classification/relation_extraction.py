@@ -44,5 +44,7 @@ class RelationExtraction(Classification):
     def _encode(self, rows):
         if have_types(rows, self._source.entities) != self._takes_types:
             expected = "types" if self._takes_types else "no types"
-            raise InputError(f"{rows.places[0]}: expected entities with {expected}, as trained on.")
+            raise InputError(
+                f"{rows.locations[0]}: expected entities with {expected}, as trained on."
+            )
         return super()._encode(rows)

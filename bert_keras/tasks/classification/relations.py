@@ -26,17 +26,17 @@ def mark_entities(rows, names):
 
     if rows.layout != "jsonl":
         raise InputError(
-            f"{rows.places[0]}: expected JSON lines, which say where entities stand, found "
+            f"{rows.locations[0]}: expected JSON lines, which say where entities stand, found "
             f"{rows.layout.upper()}."
         )
     typed = have_types(rows, names)
     spans, types = [], []
-    for record, text, place in zip(rows.records, rows.texts, rows.places, strict=True):
-        entities = [_entity(record, name, text, typed, place) for name in names]
+    for record, text, location in zip(rows.records, rows.texts, rows.locations, strict=True):
+        entities = [_entity(record, name, text, typed, location) for name in names]
         (start, end, _), (other_start, other_end, _) = entities
         if start < other_end and other_start < end:
             raise InputError(
-                f"{place}: expected entities that do not overlap, found {names[0]!r} from {start} "
+                f"{location}: expected entities that do not overlap, found {names[0]!r} from {start} "
                 f"to {end} and {names[1]!r} from {other_start} to {other_end}."
             )
         spans.append([start, end, other_start, other_end])
@@ -51,24 +51,26 @@ def have_types(rows, names):
     return isinstance(entity, dict) and "type" in entity
 
 
-def _entity(record, name, text, typed, place):
+def _entity(record, name, text, typed, location):
     """An entity's start, end and type ("" where there are none), checked."""
     entity = record.get(name)
     if not isinstance(entity, dict):
         found = shorten(entity) if name in record else "none"
         raise InputError(
-            f"{place}: expected an entity {name!r} with 'start' and 'end', found {found}."
+            f"{location}: expected an entity {name!r} with 'start' and 'end', found {found}."
         )
     start, end = entity.get("start"), entity.get("end")
     if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
         raise InputError(
-            f"{place}: expected {name!r} to start and end at code points from 0 to {len(text)} of "
+            f"{location}: expected {name!r} to start and end at code points from 0 to {len(text)} of "
             f"the text, found {shorten(entity)}."
         )
     if ("type" in entity) != typed:
         expected = "a type, as in the first row" if typed else "no type, as in the first row"
-        raise InputError(f"{place}: expected {name!r} with {expected}, found {shorten(entity)}.")
+        raise InputError(f"{location}: expected {name!r} with {expected}, found {shorten(entity)}.")
     kind = entity.get("type", "")
     if typed and not (isinstance(kind, str) and kind.strip()):
-        raise InputError(f"{place}: expected the type of {name!r} as text, found {shorten(kind)}.")
+        raise InputError(
+            f"{location}: expected the type of {name!r} as text, found {shorten(kind)}."
+        )
     return start, end, kind

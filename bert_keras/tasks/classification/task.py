@@ -132,7 +132,7 @@ class Classification(Task):
     def describe(self, batch):
         rows = self._train
         return [
-            {"place": rows.places[i], "text": rows.texts[i]}
+            {"place": rows.locations[i], "text": rows.texts[i]}
             | ({"text_pair": rows.pairs[i]} if rows.pairs else {})
             | {"label": rows.labels[i]}
             for i in batch["example"].numpy()
@@ -261,7 +261,7 @@ class Classification(Task):
     def _encode(self, rows):
         if (rows.pairs is not None) != self._takes_pairs:
             expected = "two texts a row" if self._takes_pairs else "one text a row"
-            raise InputError(f"{rows.places[0]}: expected {expected}, as trained on.")
+            raise InputError(f"{rows.locations[0]}: expected {expected}, as trained on.")
         encoded = encode(self.tokenizer, rows.texts, rows.pairs, self._max_length)
         if encoded.truncated:
             _log.info(

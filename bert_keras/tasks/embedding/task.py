@@ -70,12 +70,12 @@ class Embedding(Task):
         self.tokenizer = open_tokenizer(reference, self._max_length)
         self._train, self._dev = self._source.train_and_dev()
         if len(self._train) < 2:
-            raise InputError(f"{self._train.places[0]}: expected two pairs at least, found one.")
+            raise InputError(f"{self._train.locations[0]}: expected two pairs at least, found one.")
         if self._train.labels is None:
             how = "no scores: each text is to find its pair among the others of a step"
         elif len(set(self._train.labels)) == 1:
             raise InputError(
-                f"{self._train.places[0]}: expected different scores, found "
+                f"{self._train.locations[0]}: expected different scores, found "
                 f"{self._train.labels[0]:g} alone."
             )
         else:
@@ -135,7 +135,9 @@ class Embedding(Task):
     def describe(self, batch):
         rows = self._train
         texts = _one_after_another(rows)
-        return [{"place": rows.places[i // 2], "text": texts[i]} for i in batch["example"].numpy()]
+        return [
+            {"place": rows.locations[i // 2], "text": texts[i]} for i in batch["example"].numpy()
+        ]
 
     def evaluation_set(self):
         if self._dev is None:
@@ -184,9 +186,9 @@ class Embedding(Task):
             _log.info("TensorBoard's Projector has the first %s.", f"{MOST_POINTS:,}")
         if self._query:
             print(f"\ncosine     row  nearest to: {on_one_line(self._query)}")
-            places, cosines = similarity.nearest(answers[-1], vectors, self._num_neighbors)
-            for place, cosine in zip(places, cosines, strict=True):
-                print(f"{cosine:6.4f} {place:7d}  {labels[place]}")
+            locations, cosines = similarity.nearest(answers[-1], vectors, self._num_neighbors)
+            for location, cosine in zip(locations, cosines, strict=True):
+                print(f"{cosine:6.4f} {location:7d}  {labels[location]}")
             print()
         return path
 

@@ -22,12 +22,12 @@ def cut_to_length(batch, room):
     """
     tokens, begins = batch["tokens"], _sentence_begins(batch)  # [passages, tokens]
     lengths = _lengths(tokens)
-    place = tf.range(tf.shape(tokens)[1])
+    position = tf.range(tf.shape(tokens)[1])
 
     def cut(at, cuts):
-        after = place - at[:, tf.newaxis]  # [passages, tokens]
+        after = position - at[:, tf.newaxis]  # [passages, tokens]
         fits = begins & (after > 0) & (after <= room)
-        sentence = tf.reduce_max(tf.where(fits, place, 0), 1)  # [passages], 0 for none
+        sentence = tf.reduce_max(tf.where(fits, position, 0), 1)  # [passages], 0 for none
         is_last = lengths - at <= room
         at = tf.minimum(tf.where((sentence == 0) | is_last, at + room, sentence), lengths)
         return at, cuts.write(cuts.size(), at)
@@ -89,10 +89,10 @@ def cut_in_two(batch, continuation, seed):
 def _sentence_begins(batch):
     """Whether a sentence begins with each token: bool [passages, tokens]."""
     rows = tf.where(batch["sentences"] >= 0)  # [sentences, 2]
-    place = tf.cast(tf.gather_nd(batch["sentences"], rows), tf.int64)
-    index = tf.stack([rows[:, 0], place], 1)
+    position = tf.cast(tf.gather_nd(batch["sentences"], rows), tf.int64)
+    index = tf.stack([rows[:, 0], position], 1)
     shape = tf.shape(batch["tokens"], tf.int64)
-    return tf.scatter_nd(index, tf.ones_like(place, tf.int32), shape) > 0
+    return tf.scatter_nd(index, tf.ones_like(position, tf.int32), shape) > 0
 
 
 def _lengths(tokens):

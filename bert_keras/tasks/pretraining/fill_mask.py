@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_keras.data.batches import EncodedExamples, encode
 from bert_keras.data.packing import pack
-from bert_keras.data.texts import read_placed_texts
+from bert_keras.data.texts import read_texts_with_locations
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
 from bert_keras.tasks.pretraining.mask_predictions import best_tokens, owners
@@ -45,16 +45,16 @@ class FillMask:
         Raises:
             InputError: a text has no [MASK], or one where it is cut; the line is named.
         """
-        texts, places = read_placed_texts(self._file, self._column)
-        for text, place in zip(texts, places, strict=True):
+        texts, locations = read_texts_with_locations(self._file, self._column)
+        for text, location in zip(texts, locations, strict=True):
             if MASK not in text:
-                raise InputError(f"{place}: expected a {MASK} to fill in, found none.")
+                raise InputError(f"{location}: expected a {MASK} to fill in, found none.")
         encoded = encode(_protecting(tokenizer), texts, None, max_length)
         found = tf.reduce_sum(_masked(encoded.token_ids, tokenizer.mask_id), axis=1).numpy()
-        for text, place, count in zip(texts, places, found, strict=True):
+        for text, location, count in zip(texts, locations, found, strict=True):
             if text.count(MASK) > count:
                 raise InputError(
-                    f"{place}: a {MASK} stands beyond the {max_length} tokens that are read "
+                    f"{location}: a {MASK} stands beyond the {max_length} tokens that are read "
                     "of a text (--max_seq_length)."
                 )
         self._texts, self._most = texts, int(found.max())

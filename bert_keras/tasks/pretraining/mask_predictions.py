@@ -58,9 +58,9 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
         tf.reshape(inputs[name], [-1]) for name in ("token_ids", "example_ids")
     )  # [rows * length]
     length = tf.shape(inputs["token_ids"])[1]
-    places = tf.where(tf.reshape(inputs["masked"], [-1]) > 0)[:, 0]  # [masked]
-    places = tf.cast(places, tf.int32)
-    is_hidden = tf.gather(tokens, places) == mask_id
+    positions = tf.where(tf.reshape(inputs["masked"], [-1]) > 0)[:, 0]  # [masked]
+    positions = tf.cast(positions, tf.int32)
+    is_hidden = tf.gather(tokens, positions) == mask_id
     hidden = tf.where(is_hidden)[:, 0]  # [hidden]
     found = tf.math.unsorted_segment_sum(tf.cast(is_hidden, tf.int32), owner, count)  # [examples]
     shown = tf.where(found > 0)  # [shown, 1], the examples in which there is one
@@ -68,11 +68,11 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
     chosen = tf.gather(hidden, tf.gather(middle, shown[:, 0]))  # [shown]
     truth = tf.gather(labels, chosen)[:, tf.newaxis]  # [shown, 1]
     ids, probabilities = best_tokens(tf.gather(logits, chosen), _BEST)  # [shown, best]
-    place = tf.gather(places, chosen)[:, tf.newaxis]  # [shown, 1]
-    around = place + tf.range(-_CONTEXT, _CONTEXT + 1)  # [shown, around]
+    position = tf.gather(positions, chosen)[:, tf.newaxis]  # [shown, 1]
+    around = position + tf.range(-_CONTEXT, _CONTEXT + 1)  # [shown, around]
     inside = tf.clip_by_value(around, 0, tf.size(tokens) - 1)
-    is_same = (around == inside) & (around // length == place // length)
-    is_same &= tf.gather(examples, inside) == tf.gather(examples, place)
+    is_same = (around == inside) & (around // length == position // length)
+    is_same &= tf.gather(examples, inside) == tf.gather(examples, position)
     columns = [truth, ids, probabilities, tf.where(is_same, tf.gather(tokens, inside), -1)]
     columns = tf.concat([tf.cast(column, tf.float32) for column in columns], axis=1)
     nothing = tf.fill([count, columns.shape[1]], -1.0)

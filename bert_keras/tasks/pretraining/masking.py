@@ -75,10 +75,10 @@ def mask_tokens(token_ids, seed, rate, strategy, pieces):
     seeds = tf.random.split(seed, 4)
     values, example = token_ids.values, token_ids.value_rowids()
 
-    places = tf.where(~tf.gather(pieces.special, values))[:, 0]  # [ordinary]
-    ids, row = tf.gather(values, places), tf.gather(example, places)  # [ordinary]
+    positions = tf.where(~tf.gather(pieces.special, values))[:, 0]  # [ordinary]
+    ids, row = tf.gather(values, positions), tf.gather(example, positions)  # [ordinary]
     # Text begins with an example, and after a special token.
-    text_begins = _changes(places - tf.range(tf.size(places, tf.int64))) | _changes(row)
+    text_begins = _changes(positions - tf.range(tf.size(positions, tf.int64))) | _changes(row)
     if strategy == "token":
         word_begins = tf.ones_like(text_begins)
     else:
@@ -103,9 +103,9 @@ def mask_tokens(token_ids, seed, rate, strategy, pieces):
     other = tf.random.stateless_uniform(shape, seeds[3], 0, count, tf.int32)
     hidden = tf.where(dice < _MASKED, pieces.mask_id, tf.gather(pieces.ordinary, other))
     hidden = tf.where(drawn & (dice < _MASKED + _REPLACED), hidden, ids)  # [ordinary]
-    places = places[:, tf.newaxis]
-    hidden = tf.tensor_scatter_nd_update(values, places, hidden)  # [tokens]
-    masked = tf.scatter_nd(places, tf.cast(drawn, tf.int32), tf.shape(values, tf.int64))
+    positions = positions[:, tf.newaxis]
+    hidden = tf.tensor_scatter_nd_update(values, positions, hidden)  # [tokens]
+    masked = tf.scatter_nd(positions, tf.cast(drawn, tf.int32), tf.shape(values, tf.int64))
     return token_ids.with_values(hidden), token_ids.with_values(masked)
 
 
@@ -125,11 +125,11 @@ def _draw(words, span, budget, seed):
     sizes, row = words.values, words.value_rowids()
     # One number to sort by: example, 2^24 places for spans, 2^24 to either side for words. The
     # last span may be taken in part, from its left or its right, or else its ends were favoured.
-    place = tf.random.stateless_uniform(tf.shape(span), seeds[0], 0, 1 << 24, tf.int64)
+    position = tf.random.stateless_uniform(tf.shape(span), seeds[0], 0, 1 << 24, tf.int64)
     backward = tf.random.stateless_uniform(tf.shape(span), seeds[1]) < 0.5
     number = tf.range(tf.size(span, tf.int64))
     number = tf.where(tf.gather(backward, span), -number, number)
-    order = tf.argsort((row * (1 << 24) + tf.gather(place, span)) * (1 << 25) + number)
+    order = tf.argsort((row * (1 << 24) + tf.gather(position, span)) * (1 << 25) + number)
 
     in_order, row_of = tf.gather(sizes, order), tf.gather(row, order)
     before = tf.cumsum(in_order, exclusive=True)

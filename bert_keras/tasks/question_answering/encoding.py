@@ -69,7 +69,7 @@ def drop_unreadable(tokenizer, questions):
     )
 
 
-def answer_places(encoded, questions):
+def answer_positions(encoded, questions):
     """Finds the answers' tokens in the windows.
 
     Args:
@@ -97,9 +97,9 @@ def answer_places(encoded, questions):
     before = windows.before.numpy()  # [windows]
     lengths = windows.token_ids.row_lengths().numpy()
     tokens = tokens[windows.question.numpy()]  # [windows, 2]
-    places = tokens - (windows.first.numpy() - before)[:, np.newaxis]
-    is_whole = (tokens[:, 0] >= 0) & (places[:, 0] >= before) & (places[:, 1] < lengths - 1)
-    return np.where(is_whole[:, np.newaxis], places, 0).astype(np.int32)
+    positions = tokens - (windows.first.numpy() - before)[:, np.newaxis]
+    is_whole = (tokens[:, 0] >= 0) & (positions[:, 0] >= before) & (positions[:, 1] < lengths - 1)
+    return np.where(is_whole[:, np.newaxis], positions, 0).astype(np.int32)
 
 
 def _tokens(tokenize, strings):

@@ -46,7 +46,7 @@ class Questions:
     def __len__(self):
         return len(self.ids)
 
-    def place(self, index):
+    def location(self, index):
         """Names a question, for messages."""
         return f"{self.file}: question {shorten(self.ids[index])}"
 
@@ -91,11 +91,11 @@ def read_questions(path, labelled=True):
     contexts, ids = {}, set()
     for i, article in enumerate(_list(content, "data", f"{path}")):
         for j, paragraph in enumerate(_list(article, "paragraphs", f"{path}: data[{i}]")):
-            place = f"{path}: data[{i}].paragraphs[{j}]"
-            asked = _list(paragraph, "qas", place)
-            context = _text(paragraph, "context", place)
+            location = f"{path}: data[{i}].paragraphs[{j}]"
+            asked = _list(paragraph, "qas", location)
+            context = _text(paragraph, "context", location)
             for k, qa in enumerate(asked):
-                name = _text(qa, "id", f"{place}.qas[{k}]")
+                name = _text(qa, "id", f"{location}.qas[{k}]")
                 place_of_question = f"{path}: question {shorten(name)}"
                 if name in ids:
                     raise InputError(f"{place_of_question}: expected an id of its own, found two.")
@@ -232,52 +232,52 @@ def hold_out(questions, fraction, seed):
     return questions.select(sides[False]), questions.select(sides[True])
 
 
-def _answers(qa, place):
+def _answers(qa, location):
     impossible = qa.get("is_impossible", False)
     if not isinstance(impossible, bool):
         raise InputError(
-            f"{place}: expected true or false as 'is_impossible', found {shorten(impossible)}."
+            f"{location}: expected true or false as 'is_impossible', found {shorten(impossible)}."
         )
     found = []
-    for answer in _list(qa, "answers", place):
-        text = _text(answer, "text", f"{place}: an answer")
+    for answer in _list(qa, "answers", location):
+        text = _text(answer, "text", f"{location}: an answer")
         start = answer.get("answer_start")
         if isinstance(start, bool) or not isinstance(start, int):
             what = shorten(start) if "answer_start" in answer else "nothing"
-            raise InputError(f"{place}: expected a number as 'answer_start', found {what}.")
+            raise InputError(f"{location}: expected a number as 'answer_start', found {what}.")
         found.append(Answer(text, start))
     if impossible and found:
-        raise InputError(f"{place}: 'is_impossible' is true and there are answers.")
+        raise InputError(f"{location}: 'is_impossible' is true and there are answers.")
     return found
 
 
-def _list(record, name, place):
-    value = _get(record, name, place)
+def _list(record, name, location):
+    value = _get(record, name, location)
     if not isinstance(value, list):
-        raise InputError(f"{place}: expected a list as {name!r}, found {shorten(value)}.")
+        raise InputError(f"{location}: expected a list as {name!r}, found {shorten(value)}.")
     return value
 
 
-def _text(record, name, place):
-    value = _string(record, name, place)
+def _text(record, name, location):
+    value = _string(record, name, location)
     if not value or value.isspace():
-        raise InputError(f"{place}: expected text as {name!r}, found nothing.")
+        raise InputError(f"{location}: expected text as {name!r}, found nothing.")
     return value
 
 
-def _string(record, name, place):
-    value = _get(record, name, place)
+def _string(record, name, location):
+    value = _get(record, name, location)
     if not isinstance(value, str):
-        raise InputError(f"{place}: expected text as {name!r}, found {shorten(value)}.")
+        raise InputError(f"{location}: expected text as {name!r}, found {shorten(value)}.")
     return value
 
 
-def _get(record, name, place):
+def _get(record, name, location):
     if not isinstance(record, dict):
-        raise InputError(f"{place}: expected a JSON object, found {shorten(record)}.")
+        raise InputError(f"{location}: expected a JSON object, found {shorten(record)}.")
     if name not in record:
         keys = ", ".join(map(shorten, record)) or "nothing"
-        raise InputError(f"{place}: expected {name!r}, found {keys}.")
+        raise InputError(f"{location}: expected {name!r}, found {keys}.")
     return record[name]
 
 

@@ -62,14 +62,14 @@ def best_spans(logits, starts, max_answer_length, count):
     lengths = tf.cast(logits.row_lengths(), tf.int32)  # [windows]
     dense = logits.to_tensor()  # [windows, length, 2]
     windows, length = tf.shape(dense)[0], tf.shape(dense)[1]
-    place = tf.range(length)
-    may_begin = (place >= starts[:, :1]) & (place < starts[:, 1:])
-    may_end = place < lengths[:, tf.newaxis] - 1  # not at the last [SEP]
+    position = tf.range(length)
+    may_begin = (position >= starts[:, :1]) & (position < starts[:, 1:])
+    may_end = position < lengths[:, tf.newaxis] - 1  # not at the last [SEP]
     nothing = tf.constant(float("-inf"))
     begin = tf.where(may_begin, dense[:, :, 0], nothing)  # [windows, length]
     end = tf.where(may_end, dense[:, :, 1], nothing)
     end = tf.pad(end, [[0, 0], [0, max_answer_length - 1]], constant_values=nothing)
-    ends = tf.gather(end, place[:, tf.newaxis] + tf.range(max_answer_length), axis=1)
+    ends = tf.gather(end, position[:, tf.newaxis] + tf.range(max_answer_length), axis=1)
     scores = begin[:, :, tf.newaxis] + ends  # [windows, length, max_answer_length]
     scores = tf.reshape(scores, [windows, length * max_answer_length])
     found = tf.minimum(count, length * max_answer_length)
@@ -122,14 +122,14 @@ def merge_windows(found, windows, begins, ends, context_of):
     question, spans, shift = (tf.gather(values, order) for values in (question, spans, shift))
     rank = tf.range(tf.size(question)) - tf.searchsorted(question, question)
     kept = rank < count
-    place = tf.boolean_mask(tf.stack([question, rank], axis=1), kept)
+    position = tf.boolean_mask(tf.stack([question, rank], axis=1), kept)
     spans, shift = tf.boolean_mask(spans, kept), tf.boolean_mask(shift, kept)
-    logits = tf.scatter_nd(place, spans[:, :2], [questions, count, 2])
+    logits = tf.scatter_nd(position, spans[:, :2], [questions, count, 2])
 
     # The codes of tokens, looked up in their contexts.
     is_span = tf.math.is_finite(spans[:, :1])
     tokens = tf.cast(tf.where(is_span, spans[:, 2:], 0), tf.int32) + shift[:, tf.newaxis]
-    starts = tf.gather(begins.row_starts(), tf.gather(context_of, place[:, 0]))
+    starts = tf.gather(begins.row_starts(), tf.gather(context_of, position[:, 0]))
     tokens = tf.where(is_span, tokens + tf.cast(starts, tf.int32)[:, tf.newaxis], 0)
     first = tf.gather(tf.concat([begins.values, [0]], 0), tokens[:, 0])
     last = tf.gather(tf.concat([ends.values, [0]], 0), tokens[:, 1])
@@ -137,7 +137,7 @@ def merge_windows(found, windows, begins, ends, context_of):
     return Spans(
         logits,
         tf.reduce_sum(logits, axis=2),
-        tf.scatter_nd(place, chars, [questions, count, 2]),
+        tf.scatter_nd(position, chars, [questions, count, 2]),
         null,
     )
 

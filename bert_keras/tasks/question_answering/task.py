@@ -12,7 +12,7 @@ from bert_keras.data.packing import unpack
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
 from bert_keras.tasks.question_answering.encoding import (
-    answer_places,
+    answer_positions,
     drop_unreadable,
     encode_questions,
 )
@@ -107,7 +107,7 @@ class QuestionAnswering(Task):
 
     def training_set(self):
         encoded = self._encode("train", self._train)
-        return TrainingSet(encoded.examples, {"answer": answer_places(encoded, self._train)})
+        return TrainingSet(encoded.examples, {"answer": answer_positions(encoded, self._train)})
 
     def weights(self, batch):
         return {"span": tf.ones_like(batch["answer"][:, 0], tf.float32)}
@@ -128,7 +128,7 @@ class QuestionAnswering(Task):
             index = int(windows.question[example])
             told.append(
                 {
-                    "place": questions.place(index),
+                    "place": questions.location(index),
                     "question": questions.texts[index],
                     "window": self.tokenizer.detokenize([windows.token_ids[example].numpy()])[0]
                     .numpy()
@@ -276,9 +276,9 @@ class QuestionAnswering(Task):
                 if np.isfinite(score)
             ]
             if self._threshold is not None:
-                place = int(np.sum(scores[index] >= null[index]))
+                rank = int(np.sum(scores[index] >= null[index]))
                 none = {"text": "", "probability": float(null_share[index]), "start": -1, "end": -1}
-                found.insert(place, none)
+                found.insert(rank, none)
             yield found
 
 

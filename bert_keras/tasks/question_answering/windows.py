@@ -91,12 +91,12 @@ def _own_tokens(windows):
         int32 [windows, 2], the first and the one after the last.
     """
     own = cutting.has_most_context(windows)  # [windows, (tokens)]
-    place = tf.ragged.range(windows.size).values  # [tokens]
+    position = tf.ragged.range(windows.size).values  # [tokens]
     window = tf.boolean_mask(own.value_rowids(), own.values)
-    place = tf.boolean_mask(place, own.values)
+    position = tf.boolean_mask(position, own.values)
     count = tf.size(windows.size)
-    first = tf.math.unsorted_segment_min(place, window, count)
-    last = tf.math.unsorted_segment_max(place, window, count)
+    first = tf.math.unsorted_segment_min(position, window, count)
+    last = tf.math.unsorted_segment_max(position, window, count)
     # A window without any gets the limits of int32, which the next line turns into none.
     first = tf.minimum(first, windows.size)
     return tf.stack([first, tf.maximum(last + 1, first)], axis=1)

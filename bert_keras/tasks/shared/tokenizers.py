@@ -29,13 +29,13 @@ def open_tokenizer(reference, max_length, tokenizer_class=None):
     return tokenizer
 
 
-def check_length(max_length, config, place):
+def check_length(max_length, config, location):
     """Checks that a model has a position for each token of an example.
 
     Args:
         max_length: tokens.
         config: the model's `BertConfig`.
-        place: where it came from, for the message.
+        location: where it came from, for the message.
 
     Raises:
         InputError: it has fewer.
@@ -43,5 +43,5 @@ def check_length(max_length, config, place):
     if max_length > config.max_position_embeddings:
         raise InputError(
             f"--max_seq_length: expected at most {config.max_position_embeddings}, the positions "
-            f"that {place} knows, found {max_length}."
+            f"that {location} knows, found {max_length}."
         )

@@ -73,13 +73,13 @@ def best_tags(log_probs):
     starts, lengths = tf.gather(starts, longest_first), tf.gather(lengths, longest_first)
     steps = tf.maximum(tf.reduce_max(tf.concat([lengths, [1]], 0)), 1)
 
-    def places(step):
+    def positions(step):
         """The step's word of each run that has as many."""
         return starts[: tf.math.count_nonzero(lengths > step)] + step
 
     # Forward: for every word and tag, the score of the best way there.
     def forward(step, scores, kept):
-        at = places(step)
+        at = positions(step)
         scores = tf.gather(values, at) + _best_before(scores[: tf.size(at)])  # [runs, tags]
         scores -= tf.reduce_max(scores, axis=1, keepdims=True)  # sums of many would lose precision
         return step + 1, scores, kept.write(tf.cast(step, tf.int32), scores)
@@ -102,7 +102,7 @@ def best_tags(log_probs):
     may_be_before = tf.constant(_may_be_before(tags))
 
     def backward(step, after, found, at):
-        here = places(step)
+        here = positions(step)
         ends = tf.fill([tf.size(here) - tf.size(after)], tags)  # these runs' last words
         scores = kept.read(tf.cast(step, tf.int32)) + tf.gather(
             may_be_before, tf.concat([after, ends], 0)

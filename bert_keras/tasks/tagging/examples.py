@@ -33,7 +33,7 @@ class TaggedTexts:
         entities: each text's `Entity`s, in order; None for texts without.
         words: each text's words, (start, end) in code points, where the file says what a word is;
             else None, and words are the tokenizer's.
-        places: where each text stands, "train.conll:17", for messages.
+        locations: where each text stands, "train.conll:17", for messages.
         records: each text as it was read: a dict of JSON lines, or the numbers of the words' lines.
         layout: "conll" or "jsonl".
         lines: all lines of a file of words; else None.
@@ -43,7 +43,7 @@ class TaggedTexts:
     texts: list
     entities: list | None
     words: list | None
-    places: list
+    locations: list
     records: list
     layout: str
     lines: list | None = None
@@ -65,7 +65,7 @@ class TaggedTexts:
         indices = list(indices)
         chosen = {
             name: entries and [entries[i] for i in indices]
-            for name in ("texts", "entities", "words", "places", "records")
+            for name in ("texts", "entities", "words", "locations", "records")
             for entries in [getattr(self, name)]
         }
         return dataclasses.replace(self, **chosen)
@@ -122,11 +122,11 @@ def check_types(texts, types):
         InputError: an entity's type is not among them.
     """
     known = set(types)
-    for entities, place in zip(texts.entities, texts.places, strict=True) if texts else ():
+    for entities, location in zip(texts.entities, texts.locations, strict=True) if texts else ():
         for entity in entities:
             if entity.type not in known:
                 raise InputError(
-                    f"{place}: the type {shorten(entity.type)} is none of the {len(types)} types "
+                    f"{location}: the type {shorten(entity.type)} is none of the {len(types)} types "
                     f"of the training texts: {', '.join(types[:20])}{' …' if types[20:] else ''}."
                 )
 
@@ -134,41 +134,41 @@ def check_types(texts, types):
 def _read_json_lines(path, labelled):
     table = read_json_lines(path)
     texts, entities = [], []
-    for record, place in zip(table.records, table.places, strict=True):
+    for record, location in zip(table.records, table.locations, strict=True):
         text = record.get("text")
         if not isinstance(text, str) or not text.strip():
             found = shorten(text) if "text" in record else "no such key"
-            raise InputError(f"{place}: expected text in 'text', found {found}.")
+            raise InputError(f"{location}: expected text in 'text', found {found}.")
         texts.append(text)
         if labelled:
-            entities.append(_entities_of(text, record.get("entities"), place))
+            entities.append(_entities_of(text, record.get("entities"), location))
     return TaggedTexts(
-        texts, entities if labelled else None, None, table.places, table.records, "jsonl"
+        texts, entities if labelled else None, None, table.locations, table.records, "jsonl"
     )
 
 
-def _entities_of(text, found, place):
+def _entities_of(text, found, location):
     """Checks a row's entities, and leaves out the white space at their ends."""
     if not isinstance(found, list):
-        raise InputError(f"{place}: expected a list in 'entities', found {shorten(found)}.")
+        raise InputError(f"{location}: expected a list in 'entities', found {shorten(found)}.")
     entities = []
     for each in found:
         keys = [each.get(key) for key in ("start", "end", "type")] if isinstance(each, dict) else []
         if [type(key) for key in keys] != [int, int, str] or not keys[2].strip():
             raise InputError(
-                f"{place}: expected an entity with 'start' and 'end', whole numbers, and 'type', a "
+                f"{location}: expected an entity with 'start' and 'end', whole numbers, and 'type', a "
                 f"name, found {shorten(each)}."
             )
         start, end, kind = keys
         if not 0 <= start <= end <= len(text):
             raise InputError(
-                f"{place}: expected an entity within the text's {len(text)} characters, found "
+                f"{location}: expected an entity within the text's {len(text)} characters, found "
                 f"{start} to {end}."
             )
         content = text[start:end]
         if not content.strip():
             raise InputError(
-                f"{place}: expected text in the entity from {start} to {end}, found {content!r}."
+                f"{location}: expected text in the entity from {start} to {end}, found {content!r}."
             )
         start += len(content) - len(content.lstrip())
         entities.append(Entity(start, start + len(content.strip()), kind.strip()))
@@ -176,7 +176,7 @@ def _entities_of(text, found, place):
     for one, other in itertools.pairwise(entities):
         if other.start < one.end:
             raise InputError(
-                f"{place}: expected entities that do not overlap, found "
+                f"{location}: expected entities that do not overlap, found "
                 f"{shorten(text[one.start : one.end])} ({one.start} to {one.end}) and "
                 f"{shorten(text[other.start : other.end])} ({other.start} to {other.end})."
             )

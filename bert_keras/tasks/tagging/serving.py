@@ -95,6 +95,6 @@ def _cut_out(text, start, end):
     """The code points [start, end) of texts: [batch, (entities)]."""
     codes = tf.strings.unicode_decode(text, "UTF-8")  # [batch, (codes)]
     first = tf.gather(codes.row_starts(), start.value_rowids()) + tf.cast(start.values, tf.int64)
-    places = tf.ragged.range(first, first + tf.cast(end.values - start.values, tf.int64))
-    pieces = places.with_values(tf.gather(codes.values, places.values))
+    positions = tf.ragged.range(first, first + tf.cast(end.values - start.values, tf.int64))
+    pieces = positions.with_values(tf.gather(codes.values, positions.values))
     return start.with_values(tf.strings.unicode_encode(pieces, "UTF-8"))

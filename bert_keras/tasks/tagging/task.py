@@ -122,10 +122,10 @@ class Tagging(Task):
         windowed = window_texts(self.tokenizer, texts.texts, self._max_length)
         words = self._words_of_tokens(windowed)
         truth = self._truth(texts, words)
-        places = tf.scatter_nd(
+        locations = tf.scatter_nd(
             words.token[:, tf.newaxis], truth.tags + 1, [tf.size(windowed.ids.values, tf.int64)]
         )
-        labels = split(windowed.ids.with_values(places - 1), windowed.windows)
+        labels = split(windowed.ids.with_values(locations - 1), windowed.windows)
         self._train_windows = windowed.windows
         return TrainingSet(windowed.examples, {"labels": labels}, names=tuple(self.types))
 
@@ -135,16 +135,17 @@ class Tagging(Task):
     def losses(self, outputs, batch):
         logits = unpack(outputs, batch["inputs"]["example_ids"])  # [examples, (tokens), tags]
         labelled = tf.where(batch["labels"] >= 0)  # [labelled, 2]
-        places = tf.gather(logits.row_starts(), labelled[:, 0]) + labelled[:, 1]
+        locations = tf.gather(logits.row_starts(), labelled[:, 0]) + labelled[:, 1]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=tf.gather_nd(batch["labels"], labelled), logits=tf.gather(logits.values, places)
+            labels=tf.gather_nd(batch["labels"], labelled),
+            logits=tf.gather(logits.values, locations),
         )
         return {"tags": losses}
 
     def describe(self, batch):
         texts = self._train
         return [
-            {"place": texts.places[i], "text": texts.texts[i]}
+            {"place": texts.locations[i], "text": texts.texts[i]}
             for i in tf.gather(self._train_windows.text, batch["example"]).numpy()
         ]
 
@@ -282,7 +283,7 @@ class Tagging(Task):
                 "from %d to %d: such are learned as the whole words, and count as not found.",
                 len(truth.split),
                 len(truth.spans),
-                texts.places[text],
+                texts.locations[text],
                 shorten(texts.texts[text][start:end]),
                 start,
                 end,

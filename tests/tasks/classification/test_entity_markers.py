@@ -71,8 +71,8 @@ def nearest(tokens, room):
     """The same by hand: a token's turn, and the first `room` of them in the text's order."""
     spans = []
     for each in "@#":
-        places = [i for i, token in enumerate(tokens) if token == each]
-        spans.append((places[0], places[-1]))
+        locations = [i for i, token in enumerate(tokens) if token == each]
+        spans.append((locations[0], locations[-1]))
 
     def turn(i):
         if tokens[i] in "@#":

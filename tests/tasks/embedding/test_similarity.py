@@ -100,7 +100,7 @@ def test_ranks_of_pairs(monkeypatch, chunk):
 
 
 def test_nearest():
-    places, cosines = similarity.nearest(FIRST[0] * 3, SECOND, 3)
-    assert places.tolist() == np.argsort(-COSINES[0])[:3].tolist()
+    locations, cosines = similarity.nearest(FIRST[0] * 3, SECOND, 3)
+    assert locations.tolist() == np.argsort(-COSINES[0])[:3].tolist()
     np.testing.assert_allclose(cosines, sorted(COSINES[0], reverse=True)[:3], rtol=1e-5)
     assert len(similarity.nearest(FIRST[0], SECOND, 99)[0]) == 5

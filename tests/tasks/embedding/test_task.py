@@ -77,8 +77,8 @@ def test_what_a_batch_holds_in_words(make_task):
     batch = batch_of(task)
     told = task.describe(batch)
     for number, one in zip(batch["example"].numpy(), told, strict=True):
-        place = int(one["place"].rpartition(":")[2])
-        assert task._train.places[number // 2].endswith(f":{place}")
+        location = int(one["place"].rpartition(":")[2])
+        assert task._train.locations[number // 2].endswith(f":{location}")
         assert one["text"] == (task._train.pairs if number % 2 else task._train.texts)[number // 2]
 
 

@@ -81,10 +81,10 @@ def examples_of(batch):
     found = []
     for row in range(len(inputs["token_ids"])):
         for number in range(1, inputs["example_ids"][row].max() + 1):
-            (places,) = np.nonzero(inputs["example_ids"][row] == number)
-            np.testing.assert_array_equal(np.diff(places), 1)
-            example = {name: x[row, places] for name, x in columns.items()}
-            np.testing.assert_array_equal(example["position_ids"], np.arange(len(places)))
+            (locations,) = np.nonzero(inputs["example_ids"][row] == number)
+            np.testing.assert_array_equal(np.diff(locations), 1)
+            example = {name: x[row, locations] for name, x in columns.items()}
+            np.testing.assert_array_equal(example["position_ids"], np.arange(len(locations)))
             example["example"] = inputs["example"][len(found)]
             if "is_next" in inputs:
                 example["is_next"] = inputs["is_next"][len(found)]
@@ -99,7 +99,7 @@ def segments_of(example):
     """Checks [CLS] A [SEP] or [CLS] A [SEP] B [SEP], and returns [A] or [A, B]."""
     labels = example["labels"].tolist()
     assert labels[0] == TOKENIZER.cls_id and labels[-1] == TOKENIZER.sep_id
-    ends = [place for place, token in enumerate(labels) if token == TOKENIZER.sep_id]
+    ends = [location for location, token in enumerate(labels) if token == TOKENIZER.sep_id]
     begins = [1, *(end + 1 for end in ends[:-1])]
     segments = np.repeat(range(len(ends)), np.diff([-1, *ends]))
     np.testing.assert_array_equal(example["segment_ids"], segments)

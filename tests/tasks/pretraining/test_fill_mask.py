@@ -72,9 +72,9 @@ def by_hand(weights, text, count):
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     best = []
-    for place in np.flatnonzero(inputs["token_ids"][0] == tokenizer.mask_id):
-        order = np.argsort(-shares[place], kind="stable")[:count]
-        best.append([(tokenizer.vocabulary[i], shares[place, i]) for i in order])
+    for location in np.flatnonzero(inputs["token_ids"][0] == tokenizer.mask_id):
+        order = np.argsort(-shares[location], kind="stable")[:count]
+        best.append([(tokenizer.vocabulary[i], shares[location, i]) for i in order])
     return best
 
 

@@ -45,11 +45,11 @@ def make_texts(count, seed=0, words=70):
 def words_of(tokens):
     """Lists of the places of each word, in plain Python; special tokens are none."""
     words, previous = [], False
-    for place, token in enumerate(tokens):
+    for location, token in enumerate(tokens):
         if token >= FIRST_PIECE and previous:
-            words[-1].append(place)
+            words[-1].append(location)
         elif token >= FIRST_WORD:
-            words.append([place])
+            words.append([location])
         previous = token >= FIRST_WORD
     return words
 

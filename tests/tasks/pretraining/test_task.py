@@ -72,8 +72,8 @@ class Passages:
 def make_task(tiny_checkpoint):
     def make(prepared=True, from_nothing=False, config=TINY, **objectives):
         objectives = Objectives(max_length=64, **objectives)
-        places = {"config": config, "vocabulary": tiny_checkpoint} if from_nothing else {}
-        task = Pretraining(lambda tokenizer, _: Passages(tokenizer), objectives, **places)
+        locations = {"config": config, "vocabulary": tiny_checkpoint} if from_nothing else {}
+        task = Pretraining(lambda tokenizer, _: Passages(tokenizer), objectives, **locations)
         if prepared:
             task.prepare(None if from_nothing else str(tiny_checkpoint))
         return task
@@ -156,13 +156,13 @@ def test_the_fillings_that_a_person_reads(make_task, tiny_checkpoint):
     inputs = {name: values.numpy() for name, values in batch["inputs"].items()}
     logits, labels = model(batch["inputs"])["token_logits"].numpy(), batch["row_targets"]["labels"]
     masks, seen = {}, []
-    for place, (row, column) in enumerate(np.argwhere(inputs["masked"])):
+    for location, (row, column) in enumerate(np.argwhere(inputs["masked"])):
         key = row, inputs["example_ids"][row, column]
         if key not in seen:
             seen.append(key)
         number = int(batch["example"][seen.index(key)])
         if inputs["token_ids"][row, column] == task.tokenizer.mask_id:
-            best = [vocabulary[i] for i in np.argsort(-logits[place], kind="stable")[:5]]
+            best = [vocabulary[i] for i in np.argsort(-logits[location], kind="stable")[:5]]
             masks.setdefault(number, []).append((vocabulary[labels[row, column]], best))
     expected = {number: found[len(found) // 2] for number, found in masks.items()}
     found = [

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bert_keras.tasks.question_answering.encoding import (
-    answer_places,
+    answer_positions,
     drop_unreadable,
     encode_questions,
 )
@@ -59,14 +59,14 @@ def test_it_is_the_same_in_small_pieces(questions, monkeypatch):
 
 def test_answers_are_found_in_the_windows_that_hold_all_of_them(questions):
     encoded = encode_questions(TOKENIZER, questions, SIZES)
-    places = answer_places(encoded, questions)
+    locations = answer_positions(encoded, questions)
     answered = []
-    for tokens, (first, last) in zip(encoded.examples.token_ids.to_list(), places, strict=True):
+    for tokens, (first, last) in zip(encoded.examples.token_ids.to_list(), locations, strict=True):
         answered.append(TOKENIZER.detokenize([tokens[first : last + 1]]).numpy()[0].decode())
     assert answered == ["ada came", "ada came", "", "", "", "", "", "ninety", "ada"]
-    for (first, last), text in zip(places, answered, strict=True):
+    for (first, last), text in zip(locations, answered, strict=True):
         assert (first == last == 0) == (text == "")
-    assert places.dtype == np.int32
+    assert locations.dtype == np.int32
 
 
 def test_answers_without_a_token_are_counted_named_and_left_out(questions, caplog):

@@ -96,7 +96,7 @@ def test_questions_know_their_contexts_each_of_which_is_there_once(write):
         [Answer("1924年", 4)],
         [Answer("nine", 12)],
     ]
-    assert questions.place(2) == "q.json: question '3'"
+    assert questions.location(2) == "q.json: question '3'"
 
 
 def test_questions_to_predict_need_no_answers(write):

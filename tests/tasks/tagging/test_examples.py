@@ -25,7 +25,7 @@ def test_words_become_text_and_entities_its_characters(tmp_path):
     assert texts.texts == ["Ada Lovelace !", "in Köln Bonn"]
     assert texts.words == [[(0, 3), (4, 12), (13, 14)], [(0, 2), (3, 7), (8, 12)]]
     assert texts.entities == [[Entity(0, 12, "PER")], [Entity(3, 7, "LOC"), Entity(8, 12, "LOC")]]
-    assert texts.places == [f"{path}:1", f"{path}:5"]
+    assert texts.locations == [f"{path}:1", f"{path}:5"]
     assert (texts.layout, texts.scheme, texts.types) == ("conll", "iob2", ["LOC", "PER"])
     some = texts.select([1])
     assert (len(some), some.texts, some.records) == (1, ["in Köln Bonn"], [[4, 5, 6]])

@@ -83,18 +83,18 @@ def test_the_loss_is_over_labelled_tokens(make_task):
     assert weights.numpy().tolist() == [1.0] * 11 and losses.shape == (11,)
     # The same by hand, in the order in which the examples stand in the rows.
     expected = []
-    for row, (ids, places) in enumerate(
+    for row, (ids, locations) in enumerate(
         zip(inputs["example_ids"].numpy(), inputs["position_ids"].numpy(), strict=True)
     ):
         before = sum(inputs["example_ids"].numpy()[:row].max(axis=1, initial=0))
-        for column, (number, place) in enumerate(zip(ids, places, strict=True)):
-            label = batch["labels"].numpy()[before + number - 1, place] if number else -1
+        for column, (number, location) in enumerate(zip(ids, locations, strict=True)):
+            label = batch["labels"].numpy()[before + number - 1, location] if number else -1
             if label >= 0:
                 line = logits[row, column]
                 expected.append(np.log(np.exp(line).sum()) - line[label])
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    places = {each["place"].rpartition(":")[2] for each in task.describe(batch)}
-    assert places == {"1", "8"}
+    locations = {each["place"].rpartition(":")[2] for each in task.describe(batch)}
+    assert locations == {"1", "8"}
 
 
 def test_answers_are_of_each_window_and_as_wide_in_every_batch(make_task):
