@@ -140,7 +140,7 @@ def from_table(table, columns, kind="class", labelled=True):
     """Takes texts and labels out of a table.
 
     Args:
-        table: `bert_keras.data.tables.Table`.
+        table: `bert_keras.data.tables.RecordTable`.
         columns: `Columns`.
         kind: see `read_rows`.
         labelled: see `read_rows`.

@@ -11,7 +11,7 @@ from bert_keras.errors import InputError
 
 
 @dataclasses.dataclass
-class Table:
+class RecordTable:
     """A file as it was read.
 
     Attributes:
@@ -70,7 +70,7 @@ def read_tsv(path, has_header, skip_incomplete=False):
             empty one, and prints how many they were.
 
     Returns:
-        `Table`.
+        `RecordTable`.
 
     Raises:
         InputError: see `read_text`; or the file holds no row, or a row has more or fewer columns
@@ -98,7 +98,7 @@ def read_csv(path, has_header):
         has_header: whether the first line names the columns.
 
     Returns:
-        `Table`.
+        `RecordTable`.
 
     Raises:
         InputError: as `read_tsv`; or the quoting is broken.
@@ -126,7 +126,7 @@ def read_json_lines(path):
         path: the file.
 
     Returns:
-        `Table` of dicts, without a header.
+        `RecordTable` of dicts, without a header.
 
     Raises:
         InputError: see `read_text`; or the file holds no row, or a line is not a JSON object.
@@ -137,7 +137,7 @@ def read_json_lines(path):
         records.append(parse_record(line, locations[-1]))
     if not records:
         raise InputError(f"{path}: expected rows, found an empty file.")
-    return Table(records, locations, header=None, layout="jsonl")
+    return RecordTable(records, locations, header=None, layout="jsonl")
 
 
 def parse_record(line, location):
@@ -187,8 +187,8 @@ def _table(path, records, locations, has_header, layout):
                 f"{location}: expected {expected} columns, as in the first line, found {len(record)}."
             )
     if not has_header:
-        return Table(records, locations, None, layout)
-    return Table(records[1:], locations[1:], records[0], layout)
+        return RecordTable(records, locations, None, layout)
+    return RecordTable(records[1:], locations[1:], records[0], layout)
 
 
 def _line(data, position):

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
-from bert_keras.data.tables import Table
+from bert_keras.data.tables import RecordTable
 from bert_keras.errors import InputError
 
 PREFIX = "tfds:"
@@ -31,7 +31,7 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
         labelled: whether the label is wanted.
 
     Returns:
-        (`Table` of dicts of the taken features, class names for class numbers; the `Columns` that
+        (`RecordTable` of dicts of the taken features, class names for class numbers; the `Columns` that
         were taken).
 
     Raises:
@@ -58,7 +58,7 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
     for record, location in zip(records, locations, strict=True):
         for name in wanted:
             record[name] = _plain(features[name], record[name], f"{location}: the feature {name!r}")
-    return Table(records, locations, header=None, layout="jsonl"), columns
+    return RecordTable(records, locations, header=None, layout="jsonl"), columns
 
 
 def open_catalogue(reference):
