@@ -165,7 +165,7 @@ class Job:
                         on_scalars,
                         on_evaluate,
                         checkpoints.save,
-                        skipped.note,
+                        skipped.record,
                         settings.save_every,
                         interruption,
                     )

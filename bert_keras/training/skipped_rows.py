@@ -22,7 +22,7 @@ class SkippedRows:
     def __init__(self, task, path, writes=True):
         self._task, self._path, self._writes = task, path, writes
 
-    def note(self, step, batch, in_a_row):
+    def record(self, step, batch, in_a_row):
         """Takes note of a batch.
 
         Args:

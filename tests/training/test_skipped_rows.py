@@ -62,7 +62,7 @@ def test_gives_up_and_says_which_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(skipped_rows, "LIMIT", 3)
     rows = SkippedRows(task, path)
     with pytest.raises(InputError, match=r"3 steps in a row .*skipped\.jsonl"):
-        trainer.run(lambda *_: None, lambda step: None, on_skip=rows.note)
+        trainer.run(lambda *_: None, lambda step: None, on_skip=rows.record)
     written = [json.loads(line) for line in path.read_text().splitlines()]
     assert {row["step"] for row in written} == {1, 2, 3} and len(written) == 10
     assert {row["text"] for row in written} == {f"row {number}" for number in range(10)}
@@ -76,9 +76,9 @@ def test_a_finite_step_starts_the_count_anew(tmp_path, monkeypatch):
     rows = SkippedRows(task, tmp_path / "skipped.jsonl")
     batch = {"example": tf.constant([1])}
     for step in (1, 5, 9):
-        rows.note(step, batch, 1)
+        rows.record(step, batch, 1)
     with pytest.raises(InputError):
-        rows.note(10, batch, 2)
+        rows.record(10, batch, 2)
     written = (tmp_path / "skipped.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in written] == [9, 10]
 
@@ -88,15 +88,15 @@ def test_the_rows_outlive_the_process(tmp_path, monkeypatch):
     path = tmp_path / "skipped.jsonl"
     task, batches = Infinite([]), [{"example": tf.constant([n])} for n in range(5)]
 
-    def note(steps, writes=True):
+    def record(steps, writes=True):
         rows = SkippedRows(task, path, writes)
         for step in steps:
-            rows.note(step, batches[step], step)
+            rows.record(step, batches[step], step)
 
-    note([1], writes=False)
+    record([1], writes=False)
     assert not path.exists()
-    note([1, 2, 3])
+    record([1, 2, 3])
     with pytest.raises(InputError, match="4 steps in a row"):
-        note([3, 4])  # from the checkpoint after step 2
+        record([3, 4])  # from the checkpoint after step 2
     written = [json.loads(line) for line in path.read_text().splitlines()]
     assert written == [{"step": n, "text": f"row {n}"} for n in (1, 2, 3, 4)]
