@@ -17,6 +17,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["bert_keras", "bert_keras.*"]),
+    package_data={"bert_keras": ["py.typed"]},
     py_modules=[
         "convert_checkpoint",
         "run_classifier",
@@ -55,6 +56,7 @@ setuptools.setup(
             "apache-beam>=2.77",
             "hypothesis>=6.100",
             "keras-nlp>=0.32",
+            "mypy>=1.15",
             "pytest>=8.0",
             "pytest-xdist>=3.6",
             "PyYAML>=6.0",
