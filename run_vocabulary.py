@@ -5,52 +5,57 @@
 """
 
 import logging
-
-from absl import flags
+from collections.abc import Sequence
 
 from bert_keras.cli import script
-from bert_keras.cli.corpus_flags import open_corpus
+from bert_keras.cli.flags import Flags
+from bert_keras.corpus.settings import CorpusSettings
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_folder, expect_new_folder
+from bert_keras.options import from_record
 from bert_keras.text.vocabulary import MOST_UNKNOWN
-
-FLAGS = flags.FLAGS
-
-flags.DEFINE_integer("vocab_size", 30522, "How many tokens to learn.", 1)
-flags.DEFINE_bool("do_lower_case", True, "Lower-case the text and take its accents away.")
-flags.DEFINE_string("output_dir", None, "A new folder for vocab.txt and tokenizer_config.json.")
 
 logger = logging.getLogger("bert_keras")
 
 
-def main():
-    if not FLAGS.output_dir:
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = Flags()
+    flags.define("vocab_size", int, 30522, "How many tokens to learn.", minimum=1)
+    flags.define("do_lower_case", bool, True, "Lower-case the text and take its accents away.")
+    flags.define("output_dir", str, None, "A new folder for vocab.txt and tokenizer_config.json.")
+    flags.define_options(CorpusSettings)
+    script.run(learn, flags, __doc__, argv)
+
+
+def learn(flags: Flags) -> None:
+    if not flags["output_dir"]:
         raise InputError("Expected --output_dir, a new folder for the vocabulary.")
-    folder = expect_new_folder(FLAGS.output_dir)
-    script.start_tensorflow_quietly()  # first, for a data set of the catalogue starts it too
-    corpus = open_corpus()
+    folder = expect_new_folder(flags["output_dir"])
+    settings = from_record(CorpusSettings, flags.values())
+    lower_case, fraction = flags["do_lower_case"], settings.dev_fraction
+    # First, because a data set of tensorflow-datasets starts TensorFlow too.
+    script.start_tensorflow_quietly(flags["debug"])
+    corpus = settings.open_corpus()
     from bert_keras.corpus.passages import sentences_of
     from bert_keras.text.learning import count_words, learn_vocabulary, measure_coverage
     from bert_keras.text.tokenizer import BertTokenizer
     from bert_keras.text.wordpiece import MAX_WORD
 
     print(f"Reading {len(corpus.shards):,} files")
-    held_out = True
-    words = count_words(
-        sentences_of(corpus, FLAGS.dev_fraction, held_out=False), FLAGS.do_lower_case
-    )
+    held_out: bool | None = True
+    words = count_words(sentences_of(corpus, fraction, held_out=False), lower_case)
     if not words:  # a single document
         held_out = None
-        words = count_words(sentences_of(corpus, FLAGS.dev_fraction, held_out), FLAGS.do_lower_case)
+        words = count_words(sentences_of(corpus, fraction, held_out), lower_case)
     if not words:
         next(iter(corpus))  # where there is white space alone, this says so
         raise InputError(
-            f"{', '.join(FLAGS.input_file)}: expected words to learn a vocabulary from, found none "
+            f"{', '.join(settings.input_files)}: expected words to learn a vocabulary from, found none "
             f"of at most {MAX_WORD} characters."
         )
     print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
-    tokenizer = BertTokenizer(learn_vocabulary(words, FLAGS.vocab_size), FLAGS.do_lower_case)
-    coverage = measure_coverage(tokenizer, sentences_of(corpus, FLAGS.dev_fraction, held_out))
+    tokenizer = BertTokenizer(learn_vocabulary(words, flags["vocab_size"]), lower_case)
+    coverage = measure_coverage(tokenizer, sentences_of(corpus, fraction, held_out))
     with atomic_folder(folder) as aside:
         tokenizer.save(aside)
     print(f"{len(tokenizer.vocabulary):,} tokens in {folder}")
@@ -67,4 +72,4 @@ def main():
 
 
 if __name__ == "__main__":
-    script.run(main)
+    main()

@@ -1,17 +1,14 @@
-"""Scores and tables as a terminal shows them."""
+"""Tables as a terminal shows them."""
 
 import textwrap
+
+from bert_keras.training.task import Table
 
 _WIDEST_CELL = 60
 _PRINTED_ROWS = 20
 
 
-def format_scores(scores):
-    """Scores in a line: a dict of floats by name."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-
-
-def format_table(table):
+def format_table(table: Table) -> str:
     """A `Table` for a terminal, cut to what fits there; TensorBoard has all of it."""
     lines = [
         [textwrap.shorten(cell, _WIDEST_CELL, placeholder="…") for cell in line]

@@ -1,246 +1,143 @@
-"""The flags that every task's script has, declared once, and what a script does with them."""
+"""Flags made from settings classes, and arguments back from flags."""
 
-import math
-import pathlib
-import sys
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
-from bert_keras.cli.script import declared, start_tensorflow_quietly
 from bert_keras.errors import InputError
-from bert_keras.files import resolve
+from bert_keras.options import options_of
 
-FLAGS = flags.FLAGS
-
-# What one call does with a run, rather than what the run is.
-_OF_ONE_CALL = {
-    "output_dir",
-    "do_train",
-    "do_eval",
-    "do_predict",
-    "do_export",
-    "export_format",
-    "export_precision",
-    "predict_file",
-    "eval_batch_size",
-    "save_checkpoints_steps",
-    "keep_checkpoints",
-    "cpu_devices",
-    "debug",
-}
-_EXPORTS = {"saved_model": ("float32", "bfloat16"), "litert": ("float32", "int8")}
-_HYPERPARAMETERS = (
-    "init_checkpoint",
-    "max_seq_length",
-    "train_batch_size",
-    "learning_rate",
-    "num_train_epochs",
-    "num_train_steps",
-    "optimizer",
-    "learning_rate_decay",
-    "warmup_proportion",
-    "gradient_accumulation_steps",
-    "early_stopping",
-    "precision",
-    "seed",
-)
-
-flags.DEFINE_string("output_dir", None, "The run's folder: all that the run makes is here.")
-flags.DEFINE_bool("do_train", False, "Train, or go on with a training that was cut off.")
-flags.DEFINE_bool("do_eval", False, "Print the scores and write eval_results.json.")
-flags.DEFINE_bool("do_predict", False, "Write the rows to predict with their answers.")
-flags.DEFINE_bool("do_export", False, "Write a SavedModel into export/<number>.")
-flags.DEFINE_enum("export_format", "saved_model", list(_EXPORTS), "litert: ids in, for least time.")
-flags.DEFINE_enum(
-    "export_precision",
-    "float32",
-    ["float32", "bfloat16", "int8"],
-    "int8 is litert's, bfloat16 is not.",
-)
-flags.DEFINE_string("init_checkpoint", None, "Folder of weights to start from, or pkg://name/path.")
-flags.DEFINE_integer("max_seq_length", 128, "Tokens read at once; more are cut, or windowed.", 3)
-flags.DEFINE_integer("train_batch_size", 32, "Examples a step.", 1)
-flags.DEFINE_integer("eval_batch_size", 256, "Examples a step when not training.", 1)
-flags.DEFINE_float("learning_rate", 1e-4, "The highest, at the end of the warm-up.", 0.0)
-flags.DEFINE_float("num_train_epochs", 3.0, "Passes over the training rows.", 0.0)
-flags.DEFINE_float("warmup_proportion", 0.1, "Share of steps in which the rate rises.", 0.0, 1.0)
-flags.DEFINE_integer(
-    "num_train_steps", 0, "Steps in all, whatever the passes; 0: by the passes.", 0
-)
-flags.DEFINE_enum("optimizer", "adamw", ["adamw", "lamb"], "LAMB is for batches of thousands.")
-flags.DEFINE_enum(
-    "learning_rate_decay",
-    "linear",
-    ["linear", "cosine", "inverse_sqrt", "constant"],
-    "How the rate falls.",
-)
-flags.DEFINE_integer(
-    "gradient_accumulation_steps", 1, "Parts a step is computed in: less memory.", 1
-)
-flags.DEFINE_float("evaluations_per_epoch", 1.0, "How often; 0.5 is after every second epoch.", 0.0)
-flags.DEFINE_integer("save_checkpoints_steps", 1000, "How often to save, beside evaluations.", 1)
-flags.DEFINE_string("early_stopping", "", "Score to stop on and to keep the best weights by.")
-flags.DEFINE_integer("keep_checkpoints", 2, "How many of the newest are kept.", 1)
-flags.DEFINE_integer("patience", 3, "Evaluations without a better score before stopping; 0: on.", 0)
-flags.DEFINE_enum(
-    "precision",
-    "float32",
-    ["float32", "bfloat16", "float16"],
-    "Faster where the chip has it.",
-)
-flags.DEFINE_bool("recompute", False, "Compute blocks twice: less memory, more time.")
-flags.DEFINE_bool("xla", False, "Compile the blocks with XLA.")
-flags.DEFINE_bool("deterministic", False, "To the last bit, also where that is slower.")
-flags.DEFINE_integer("cpu_devices", 1, "Take the processor as so many devices.", 1)
-flags.DEFINE_integer("seed", 0, "Of all that is random: the same seed, the same run.", 0)
+_NAMED = re.compile(r"`(\w+)`")
 
 
-def open_run(of_one_call=(), of_the_model=()):
-    """Opens the run's folder and takes up the flags that it was begun with.
+class Flags:
+    """The flags of one script, in the order in which they are declared."""
 
-    A flag that is not on the command line has the value that the run was begun with. One that is,
-    and differs, is an error for training. Otherwise it holds for this call alone, unless it says
-    what the model is, which the folder's is already.
+    def __init__(self) -> None:
+        self._values = flags.FlagValues()
+        self._own: list[str] = []
+        self._of_field: dict[str, str] = {}  # the flag of a Python argument
 
-    Args:
-        of_one_call: the script's own flags that say what to do with a run, not what it is.
-        of_the_model: those that say what the model is.
+    def define(
+        self,
+        name: str,
+        kind: type,
+        default: Any,
+        help: str,
+        *,
+        choices: Sequence[str] = (),
+        minimum: float | None = None,
+        maximum: float | None = None,
+        field: str | None = None,
+    ) -> None:
+        """Declares a flag.
 
-    Returns:
-        (`RunFolder`, dict of the run's flags by name, the `tf.distribute.Strategy` to run under).
+        Args:
+            name: the flag's.
+            kind: str, int, float, bool or tuple (of str, with commas between).
+            default: the value where the flag is not given.
+            help: a line for people.
+            choices: the values that a str may have; any, if empty.
+            minimum: the least number allowed.
+            maximum: the largest number allowed.
+            field: the Python argument that it stands for; the flag's own name unless given.
+        """
+        values = {"flag_values": self._values}
+        if choices:
+            flags.DEFINE_enum(name, default, list(choices), help, **values)
+        elif kind is tuple:
+            flags.DEFINE_list(name, list(default or ()), help, **values)
+        elif kind is bool:
+            flags.DEFINE_bool(name, default, help, **values)
+        elif kind is int:
+            flags.DEFINE_integer(name, default, help, minimum, maximum, **values)
+        elif kind is float:
+            flags.DEFINE_float(name, default, help, minimum, maximum, **values)
+        else:
+            flags.DEFINE_string(name, default, help, **values)
+        self._own.append(name)
+        self._of_field[field or name] = name
 
-    Raises:
-        InputError: nothing to do was asked for, a needed flag is missing, flags differ, the run is
-            another script's, or another process is at work on it.
-    """
-    if not (FLAGS.do_train or FLAGS.do_eval or FLAGS.do_predict or FLAGS.do_export):
-        raise InputError("Expected --do_train, --do_eval, --do_predict or --do_export; see --help.")
-    if not FLAGS.output_dir:
-        raise InputError("Expected --output_dir, the run's folder.")
-    if FLAGS.do_export and FLAGS.export_precision not in _EXPORTS[FLAGS.export_format]:
-        raise InputError(
-            f"--export_precision: expected {' or '.join(_EXPORTS[FLAGS.export_format])} with "
-            f"--export_format={FLAGS.export_format}, found {FLAGS.export_precision}."
-        )
-    for name in declared():
-        value = FLAGS[name].value
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"--{name}: expected a finite number, found {value}.")
-    start_tensorflow_quietly()
-    from bert_keras.training.devices import is_chief, open_strategy
-    from bert_keras.training.run_folder import RunFolder
+    def define_options(self, settings: type, defaults: Mapping[str, Any] | None = None) -> None:
+        """Declares a flag for each setting of a class.
 
-    strategy = open_strategy(FLAGS.cpu_devices)
-    folder = RunFolder(FLAGS.output_dir, writes=is_chief(strategy))
-    folder.lock()
-    if not (folder.exists or FLAGS.do_train or FLAGS.init_checkpoint):
-        raise _no_run(folder)
-    script = pathlib.Path(sys.argv[0]).stem
-    if folder.flags.get("script", script) != script:
-        raise InputError(
-            f"--output_dir: {folder.path} is a run of {folder.flags['script']}.py, expected one of "
-            f"{script}.py, or a new folder."
-        )
-    differences, fixed = [], {"init_checkpoint", *of_the_model}
-    for name, value in folder.flags.items():
-        if name not in FLAGS:
-            continue
-        if not FLAGS[name].present:
-            FLAGS[name].value = value
-        elif FLAGS[name].value != value and (FLAGS.do_train or name in fixed):
-            differences.append(f"--{name} was {value!r} and is {FLAGS[name].value!r}")
-    if differences:
-        raise InputError(
-            f"{folder.path} was begun with other flags ({'; '.join(differences)}): take those, or "
-            "name a new --output_dir."
-        )
-    of_the_run = [name for name in declared() if name not in _OF_ONE_CALL.union(of_one_call)]
-    return folder, {"script": script} | {n: FLAGS[n].value for n in of_the_run}, strategy
+        Args:
+            settings: see `bert_keras.options.options_of`.
+            defaults: other defaults than the class has, by flag name.
+        """
+        for option in options_of(settings):
+            default = (defaults or {}).get(option.name, option.default)
+            self.define(
+                option.name,
+                option.kind,
+                default,
+                option.help,
+                choices=option.choices,
+                minimum=option.minimum,
+                maximum=option.maximum,
+                field=option.field,
+            )
+
+    def parse(self, argv: Sequence[str]) -> list[str]:
+        """Reads a command line; returns what is no flag, the script's name first.
+
+        Raises:
+            flags.Error: a flag is unknown or has a value that it cannot have.
+        """
+        self._values.append_flag_values(flags.FLAGS)  # absl's own, such as --verbosity
+        return self._values(list(argv))
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a flag."""
+        return self._values[name].value
+
+    def given(self) -> dict[str, Any]:
+        """Returns the values of the flags that are on the command line, by name."""
+        return {name: self[name] for name in self._own if self._values[name].present}
+
+    def values(self) -> dict[str, Any]:
+        """Returns the values of all flags, by name."""
+        return {name: self[name] for name in self._own}
+
+    def help(self) -> str:
+        """Returns a line for each flag."""
+        lines = []
+        for name in self._own:
+            flag = self._values[name]
+            default = flag.default if flag.default is not None else ""
+            default = ",".join(default) if isinstance(default, list) else default
+            shown = f"--{name}" if flag.boolean else f"--{name}={default}"
+            lines.append(f"  {shown:32} {self.in_flags(flag.help)}")
+        return "\n".join(lines)
+
+    def in_flags(self, message: str) -> str:
+        """Writes the arguments that a message names in backticks as flags."""
+
+        def flag_of(match: re.Match[str]) -> str:
+            return f"--{self._of_field[match[1]]}" if match[1] in self._of_field else match[0]
+
+        return _NAMED.sub(flag_of, message)
+
+    def sentence(self, error: BaseException) -> str:
+        """Returns an error's message with the flags' names in place of the arguments'."""
+        if isinstance(error, InputError) and error.field in self._of_field:
+            return f"--{self._of_field[error.field]}: {self.in_flags(error.args[0])}"
+        return self.in_flags(str(error))
 
 
-def run_job(task, folder, run_flags, strategy, needs_weights=True, hyperparameters=()):
-    """Does with a task what the flags ask for.
+class FlagFormatter(logging.Formatter):
+    """Formats log lines with the flags' names in place of the arguments'.
 
     Args:
-        task: a `bert_keras.training.task.Task`.
-        folder: the `RunFolder`.
-        run_flags: the flags that the run is begun with, as `open_run` returned them.
-        strategy: likewise.
-        needs_weights: whether there must be weights to train on from.
-        hyperparameters: the script's own flags by which runs are compared in TensorBoard.
-
-    Raises:
-        InputError: there are none, or something else cannot be used.
+        script_flags: the script's.
     """
-    for name, can in (("do_predict", task.predicts), ("do_export", task.serves)):
-        if FLAGS[name].value and not can:
-            raise InputError(f"--{name}: this script's models are not for that.")
-    if FLAGS.do_export and FLAGS.export_format == "litert" and not task.answers_numbers:
-        raise InputError(
-            "--export_format: this script's models answer with more than numbers, which takes a "
-            "saved_model, found litert."
-        )
-    if not (folder.exists or FLAGS.do_train or task.answers_untrained):
-        raise _no_run(folder)
-    if FLAGS.do_train and (needs_weights or FLAGS.init_checkpoint):
-        _check_weights()
-    import tensorflow as tf
 
-    from bert_keras.training.devices import worker_errors
-    from bert_keras.training.job import Job, Settings
-    from bert_keras.training.loop import Schedule
+    def __init__(self, script_flags: Flags):
+        super().__init__()
+        self._flags = script_flags
 
-    if FLAGS.deterministic:
-        tf.config.experimental.enable_op_determinism()
-
-    settings = Settings(
-        init_checkpoint=FLAGS.init_checkpoint,
-        schedule=Schedule(
-            learning_rate=FLAGS.learning_rate,
-            epochs=FLAGS.num_train_epochs,
-            batch_size=FLAGS.train_batch_size,
-            warmup_proportion=FLAGS.warmup_proportion,
-            evaluations_per_epoch=FLAGS.evaluations_per_epoch,
-            seed=FLAGS.seed,
-            optimizer=FLAGS.optimizer,
-            decay=FLAGS.learning_rate_decay,
-            max_steps=FLAGS.num_train_steps,
-            parts=FLAGS.gradient_accumulation_steps,
-        ),
-        dtype=FLAGS.precision if FLAGS.precision == "float32" else f"mixed_{FLAGS.precision}",
-        early_stopping=FLAGS.early_stopping,
-        patience=FLAGS.patience,
-        eval_batch_size=FLAGS.eval_batch_size,
-        save_every=FLAGS.save_checkpoints_steps,
-        kept_checkpoints=FLAGS.keep_checkpoints,
-        recompute=FLAGS.recompute,
-        xla=FLAGS.xla,
-    )
-    job = Job(task, settings, folder, strategy)
-    if FLAGS.do_train:
-        compared = {name: run_flags[name] for name in (*_HYPERPARAMETERS, *hyperparameters)}
-        with worker_errors(strategy):
-            job.train(run_flags, compared, FLAGS.do_eval, FLAGS.do_predict)
-    if not folder.writes:
-        return  # what follows is the chief's
-    if not FLAGS.do_train:
-        job.take_weights(run_flags, FLAGS.do_eval, FLAGS.do_predict)
-    if FLAGS.do_eval:
-        job.evaluate()
-    if FLAGS.do_predict:
-        job.predict()
-    if FLAGS.do_export:
-        job.export(FLAGS.export_format, FLAGS.export_precision)
-
-
-def _no_run(folder):
-    return InputError(f"--output_dir: {folder.path} holds no run; begin one with --do_train.")
-
-
-def _check_weights():
-    if not FLAGS.init_checkpoint:
-        raise InputError("Expected --init_checkpoint, a folder of weights to start from.")
-    try:
-        resolve(FLAGS.init_checkpoint)
-    except InputError as error:
-        raise InputError(f"--init_checkpoint: {error}") from None
+    def format(self, record: logging.LogRecord) -> str:
+        return self._flags.in_flags(super().format(record))

@@ -5,96 +5,95 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 
 import absl.logging
 from absl import app, flags
 
+from bert_keras.cli.flags import FlagFormatter, Flags
 from bert_keras.errors import InputError, Interrupted, WorkerLost
 from bert_keras.quiet import hidden, stderr_to_nowhere
 
-FLAGS = flags.FLAGS
 _TRY_AGAIN = 75  # sysexits.h's EX_TEMPFAIL
 # New objects after which Python looks for cycles. Importing and tracing make millions that stay;
 # looking through them again and again would be a fifth of what a start costs.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
-# Beside the script, who declares flags.
-_OURS = ("bert_keras.cli.corpus_flags", "bert_keras.cli.flags", "bert_keras.cli.script")
-
-flags.DEFINE_bool("debug", False, "Show the stack trace of an error.")
+_HELP = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 
 
-def run(main):
+def run(
+    main: Callable[[Flags], None],
+    script_flags: Flags,
+    description: str,
+    argv: Sequence[str] | None = None,
+) -> None:
     """Runs a script: parses the flags, shows help that fits a screen, and errors as a sentence.
 
     Args:
-        main: function without arguments.
+        main: a function of the flags, once they are parsed.
+        script_flags: the flags that it takes, apart from --debug.
+        description: the text that the help begins with.
+        argv: the command line, the script's name first; the process's unless given.
     """
+    script_flags.define("debug", bool, False, "Show the stack trace of an error.")
 
-    def parse(argv):
-        if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
-            print(_help())
+    def parse(arguments: list[str]) -> list[str]:
+        flags.FLAGS.mark_as_parsed()  # which absl wants; these are read instead
+        if any(argument in _HELP for argument in arguments[1:]):
+            print(f"{description.strip()}\n\n{script_flags.help()}")
             sys.exit(0)
         try:
-            return FLAGS(argv)
+            return script_flags.parse(arguments)
         except flags.Error as error:
             sys.exit(f"{error}")
 
-    def guarded(argv):
-        ours = logging.getLogger("bert_keras")
-        ours.addHandler(logging.StreamHandler())
-        ours.setLevel(logging.INFO)
-        ours.propagate = False
-        if not FLAGS.debug:  # what TensorFlow and its companions remark
-            absl.logging.set_verbosity(absl.logging.ERROR)
+    def guarded(arguments: list[str]) -> None:
+        _log_to_stderr(script_flags)
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         try:
-            if argv[1:]:
-                raise InputError(f"Expected flags alone, found {argv[1]!r}; see --help.")
-            main()
+            if arguments[1:]:
+                raise InputError(f"Expected flags alone, found {arguments[1]!r}; see --help.")
+            main(script_flags)
         except Interrupted as error:
-            print(error, file=sys.stderr)
+            print(script_flags.sentence(error), file=sys.stderr)
             sys.exit(128 + signal.SIGTERM)
         except WorkerLost as error:
             print(error, file=sys.stderr, flush=True)
             sys.stdout.flush()
             os._exit(_TRY_AGAIN)  # an orderly end would wait for the other workers
         except (InputError, OSError) as error:  # such as no room, or no permission to write
-            if FLAGS.debug:
+            if script_flags["debug"]:
                 raise
-            sys.exit(f"{error}")
+            sys.exit(script_flags.sentence(error))
 
-    app.run(guarded, flags_parser=parse)
+    app.run(guarded, argv=list(sys.argv if argv is None else argv), flags_parser=parse)
 
 
-def start_tensorflow_quietly():
+def _log_to_stderr(script_flags: Flags) -> None:
+    """Shows what the library logs, and nothing of what TensorFlow and its companions remark."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(FlagFormatter(script_flags))
+    logger = logging.getLogger("bert_keras")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    if not script_flags["debug"]:
+        absl.logging.set_verbosity(absl.logging.ERROR)
+
+
+def start_tensorflow_quietly(debug: bool = False) -> None:
     """Keeps from the user what TensorFlow says on starting: that there is no GPU, for instance.
 
-    It does so in C++, before any setting of its own takes effect. With --debug it may.
+    It does so in C++, before any setting of its own takes effect.
+
+    Args:
+        debug: whether to let it.
     """
-    if FLAGS.debug:
+    if debug:
         return
-    # Of workers one that is gone is told in a sentence, and not by each thread that misses it.
+    # Of workers one that is gone is reported in a sentence, and not by each thread that misses it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "TF_CONFIG" in os.environ else "2")
     with stderr_to_nowhere(), hidden("matplotlib", "pandas", "scipy", "sklearn"):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-
-
-def declared():
-    """Returns the names of the script's own flags and of ours, in the order of declaration."""
-    modules = FLAGS.flags_by_module_dict()
-    return [flag.name for module in (sys.argv[0], *_OURS) for flag in modules.get(module, [])]
-
-
-def _help():
-    lines = [sys.modules["__main__"].__doc__.strip(), ""]
-    for name in declared():
-        flag = FLAGS[name]
-        shown = (
-            f"--{name}"
-            if flag.boolean
-            else f"--{name}={flag.default if flag.default is not None else ''}"
-        )
-        lines.append(f"  {shown:32} {flag.help}")
-    return "\n".join(lines)

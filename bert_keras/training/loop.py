@@ -1,13 +1,11 @@
 """The training loop: every task's, on whatever it runs."""
 
-import dataclasses
 import itertools
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.data.batches import steps_per_epoch
 from bert_keras.errors import Interrupted
 from bert_keras.progress import Progress
 from bert_keras.training import memory
@@ -17,50 +15,6 @@ from bert_keras.training.optimizer import OPTIMIZERS
 from bert_keras.training.step import TrainingStep
 
 _POINTS = 200  # on the curve of a whole training in TensorBoard
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes:
-        learning_rate: the highest, reached at the end of the warm-up.
-        epochs: passes over the training set.
-        batch_size: examples a step.
-        warmup_proportion: the share of the steps in which the learning rate rises.
-        evaluations_per_epoch: how often to evaluate; below 1, not after every epoch. After the
-            last step there is always an evaluation.
-        seed: of the order of the examples.
-        optimizer: "adamw" or "lamb".
-        decay: how the learning rate falls, see `WarmupDecay`.
-        max_steps: steps in all, whatever `epochs` says; 0 leaves it to `epochs`.
-        parts: in how many parts a step's batch is computed, one after the other. More take less
-            memory and give the same gradients, dropout's chances aside.
-    """
-
-    learning_rate: float
-    epochs: float
-    batch_size: int
-    warmup_proportion: float
-    evaluations_per_epoch: float
-    seed: int
-    optimizer: str = "adamw"
-    decay: str = "linear"
-    max_steps: int = 0
-    parts: int = 1
-
-    def steps(self, examples):
-        """Optimizer steps in all."""
-        if self.max_steps:
-            return self.max_steps
-        return max(1, round(self.epochs * steps_per_epoch(examples, self.batch_size)))
-
-    def evaluation_steps(self, examples):
-        """The steps after which to evaluate, the last one among them."""
-        total, epoch = self.steps(examples), steps_per_epoch(examples, self.batch_size)
-        count = int(total / epoch * self.evaluations_per_epoch + 1e-9)
-        marks = {round(k * epoch / self.evaluations_per_epoch) for k in range(1, count + 1)}
-        return {mark for mark in marks if 0 < mark < total} | {total}
 
 
 class Trainer:
@@ -97,7 +51,9 @@ class Trainer:
             self._evaluated = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.recent = []
         self._opened = None
-        self._step = TrainingStep(model, task, self._optimizer, self._strategy, schedule.parts)
+        self._step = TrainingStep(
+            model, task, self._optimizer, self._strategy, schedule.micro_batches
+        )
 
     @property
     def step(self):
@@ -122,9 +78,9 @@ class Trainer:
         first = next(batches)
         self._opened = self.step, spec, itertools.chain([first], batches)
         size = self._size(first)
-        longest = max(size.length, getattr(self._training_set, "row_length", 0))
+        longest = max(size.length, self._training_set.row_length)
         memory.check_memory(self._model, size.in_rows_of(longest))
-        long_from = getattr(self._training_set, "long_from", lambda schedule: 0)(self._schedule)
+        long_from = self._training_set.long_from(self._schedule)
         if self.step < long_from < self.total_steps:
             longer = next(iter(self._training_set.batches(self._schedule, long_from)))
             memory.check_memory(self._model, self._size(longer))
@@ -137,11 +93,11 @@ class Trainer:
         return self._opened[1:]
 
     def _size(self, batch):
-        return memory.StepSize.of(
+        return memory.StepSize.from_batch(
             batch,
             examples=self._schedule.batch_size,
             recompute=self._model.recompute,
-            parts=self._schedule.parts,
+            micro_batches=self._schedule.micro_batches,
             replicas=self._strategy.num_replicas_in_sync,
             local_replicas=replicas_in_process(self._strategy),
         )

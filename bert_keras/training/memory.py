@@ -27,12 +27,12 @@ class StepSize:
     """What a step computes.
 
     Attributes:
-        examples: `--train_batch_size`.
+        examples: `Schedule.batch_size`.
         rows: rows of the batch, of which each holds one example or several.
         length: tokens of a row.
         masked: masked tokens of the batch, in pretraining.
         recompute: whether blocks are computed again in the backward pass.
-        parts: in how many parts each replica computes its rows, one after the other.
+        micro_batches: in how many micro-batches each replica computes its rows.
         replicas: how many replicas share the rows.
         local_replicas: how many of them are in this process.
     """
@@ -42,12 +42,12 @@ class StepSize:
     length: int
     masked: int = 0
     recompute: bool = False
-    parts: int = 1
+    micro_batches: int = 1
     replicas: int = 1
     local_replicas: int = 1
 
     @classmethod
-    def of(cls, batch, **known):
+    def from_batch(cls, batch, **known):
         """Takes rows, length and masked tokens from a batch of a task's, the rest as it is told."""
         rows, length = batch["inputs"]["example_ids"].shape
         masked = int(tf.math.count_nonzero(batch["inputs"].get("masked", 0)))
@@ -113,7 +113,7 @@ def step_bytes(model, size):
     """
     config, weights = model.config, model.count_params()
     number = tf.as_dtype(model.compute_dtype).size
-    pieces = size.parts * size.replicas
+    pieces = size.micro_batches * size.replicas
     rows = size.local_replicas * max(size.rows / pieces, 1)  # computed at once
     masked = size.masked * rows / size.rows
     tokens, blocks = rows * size.length, config.num_hidden_layers
@@ -126,7 +126,7 @@ def step_bytes(model, size):
     if size.recompute:
         inputs = blocks * tokens * config.hidden_size * number
         step = inputs + max(_RECOMPUTED * block, logits) + gradients
-    elif pieces > 1:  # gradients are added up, over parts or replicas
+    elif pieces > 1:  # gradients are added up, over micro-batches or replicas
         step = blocks * block + logits + gradients
     else:  # activations go as gradients come
         step = max(blocks * block + logits, gradients)
@@ -196,20 +196,21 @@ def _advice(model, size, room):
         }
 
     halves = [1 << power for power in reversed(range((size.examples - 1).bit_length()))]
-    doubles = [size.parts << power for power in range(1, 32) if size.parts << power <= size.rows]
+    doubles = [size.micro_batches << power for power in range(1, 32)]
+    doubles = [count for count in doubles if count <= size.rows]
     fewer = next((examples for examples in halves if fits(**share(examples))), None)
-    more = next((parts for parts in doubles if fits(parts=parts)), None)
-    found = [f"--train_batch_size={fewer}"] if fewer else []
-    found += [f"--gradient_accumulation_steps={more}"] if more else []
-    found += ["--recompute"] if not size.recompute and fits(recompute=True) else []
+    more = next((count for count in doubles if fits(micro_batches=count)), None)
+    found = [f"`batch_size`={fewer}"] if fewer else []
+    found += [f"`micro_batches`={more}"] if more else []
+    found += ["`recompute`"] if not size.recompute and fits(recompute=True) else []
     if not found:
-        return "one row alone does not fit; a smaller model or --max_seq_length may"
+        return "one row alone does not fit; a smaller model or `max_length` may"
     return f"{', or '.join(found)} would fit"
 
 
 def _named(size):
-    return f"--train_batch_size={size.examples} in {size.rows:,} rows of {size.length} tokens" + (
-        f", computed in {size.parts} parts," if size.parts > 1 else ""
+    return f"`batch_size`={size.examples} in {size.rows:,} rows of {size.length} tokens" + (
+        f", computed in {size.micro_batches} micro-batches," if size.micro_batches > 1 else ""
     )
 
 

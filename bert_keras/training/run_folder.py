@@ -5,6 +5,10 @@ import json
 import os
 import pathlib
 import socket
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
 
 from bert_keras.config import read_json
 from bert_keras.errors import InputError
@@ -33,42 +37,45 @@ class RunFolder:
         InputError: there are files at `path`, and they are not a run's; or no folder can be there.
     """
 
-    def __init__(self, path, writes=True):
+    def __init__(self, path: str | pathlib.Path, writes: bool = True):
         self.path = pathlib.Path(path)
         self.writes = writes
-        found = next(at for at in (self.path, *self.path.absolute().parents) if at.exists())
-        if not found.is_dir():
-            raise InputError(f"--output_dir: {found} is a file, expected a folder.")
-        if writes and not os.access(found, os.W_OK):
-            raise InputError(f"--output_dir: expected to be allowed to write into {found}.")
+        parents = (self.path, *self.path.absolute().parents)
+        existing = next(path for path in parents if path.exists())
+        if not existing.is_dir():
+            raise InputError(f"{existing} is a file, expected a folder.", field="output_dir")
+        if writes and not os.access(existing, os.W_OK):
+            raise InputError(f"no permission to write into {existing}.", field="output_dir")
         if self.path.is_dir() and not self.exists and any(map(_is_foreign, self.path.iterdir())):
             raise InputError(
-                f"--output_dir: {path} holds files but no flags.json, so it is no run of this "
-                "program: name a new folder."
+                f"{path} holds files but no flags.json, so it is no run of this program: name a "
+                "new folder.",
+                field="output_dir",
             )
         if self.exists and not _PROGRAM.items() <= self._read("flags.json").items():
             raise InputError(
-                f"--output_dir: {path}/flags.json is not of this program: name a new folder."
+                f"{path}/flags.json is not of this program: name a new folder.",
+                field="output_dir",
             )
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         """Whether a run was begun here."""
         return (self.path / "flags.json").is_file()
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """Whether the run's training has ended."""
         return (self.path / "scores.json").is_file() and self._read("scores.json")["finished"]
 
     @property
-    def flags(self):
-        """The flags that the run was begun with, by name; empty for a new one."""
+    def record(self) -> dict[str, Any]:
+        """The settings that the run was begun with, by recorded name; empty for a new one."""
         if not self.exists:
             return {}
         return {n: v for n, v in self._read("flags.json").items() if n not in _PROGRAM}
 
-    def lock(self):
+    def lock(self) -> None:
         """Keeps other processes from writing into the run until this one ends, however it ends.
 
         A run that is not begun yet is locked by `begin`. Where the disk has no locks (some network
@@ -80,7 +87,7 @@ class RunFolder:
         if self.exists:
             self._lock()
 
-    def _lock(self):
+    def _lock(self) -> None:
         if not self.writes:
             return
         since = datetime.datetime.now().isoformat(" ", "seconds")
@@ -90,16 +97,17 @@ class RunFolder:
         except BlockingIOError:
             holder = (self.path / _LOCK).read_text(encoding="utf-8") or "another process"
             raise InputError(
-                f"--output_dir: {self.path} is in use by {holder}: wait until it has ended, or "
-                "name another folder."
+                f"{self.path} is in use by {holder}: wait until it has ended, or name another "
+                "folder.",
+                field="output_dir",
             ) from None
         remove_temporary_files(self.path)
 
-    def begin(self, flags, data=None):
+    def begin(self, record: Mapping[str, Any], data: str | None = None) -> None:
         """Makes the folder, locks it and keeps what the run is, if that was not done before.
 
         Args:
-            flags: by name.
+            record: settings by recorded name.
             data: the `fingerprint` of what it is trained on, if it is.
 
         Raises:
@@ -109,25 +117,27 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock()
         if self.writes and not self.exists:
-            self._write("flags.json", _PROGRAM | flags | ({"data": data} if data else {}))
-        before = self.flags.get("data")
+            self._write("flags.json", _PROGRAM | dict(record) | ({"data": data} if data else {}))
+        before = self.record.get("data")
         if before not in (None, data):
             raise InputError(
                 f"{self.path} was begun on other data ({before}) than these ({data}): take those, "
-                "or name a new --output_dir."
+                "or name a new `output_dir`."
             )
 
-    def keep_scores(self, step, scores):
-        """Notes the scores of the model that the folder now holds, and the step it is of."""
+    def keep_scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Records the scores of the model that the folder now holds, and the step it is of."""
         if self.writes:
-            self._write("scores.json", {"step": step, "scores": scores, "finished": False})
+            self._write("scores.json", {"step": step, "scores": dict(scores), "finished": False})
 
-    def finish(self):
-        """Notes that training has ended."""
+    def finish(self) -> None:
+        """Records that training has ended."""
         if self.writes:
             self._write("scores.json", self._read("scores.json") | {"finished": True})
 
-    def checkpoints(self, keep=2, notes=None, **variables):
+    def checkpoints(
+        self, keep: int = 2, notes: dict[str, Any] | None = None, **variables: list[tf.Variable]
+    ) -> Checkpoints:
         """Opens the run's checkpoints; nothing is restored yet.
 
         Args:
@@ -140,15 +150,15 @@ class RunFolder:
         """
         return Checkpoints(self.path / "checkpoints", variables, keep, notes, self.writes)
 
-    def _read(self, name):
+    def _read(self, name: str) -> dict[str, Any]:
         return read_json(self.path / name)
 
-    def _write(self, name, values):
+    def _write(self, name: str, values: Mapping[str, Any]) -> None:
         with atomic_write(self.path / name) as file:
             json.dump(values, file, indent=2, ensure_ascii=False)
             file.write("\n")
 
 
-def _is_foreign(path):
+def _is_foreign(path: pathlib.Path) -> bool:
     """Whether a path in a folder that holds no run yet is none that beginning one leaves there."""
     return path.name != _LOCK and not is_temporary(path)

@@ -2,9 +2,13 @@
 
 import json
 import logging
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
+from bert_keras.training.task import Batch
 
 LIMIT = 10  # a training that has diverged does not come back; one outlier is a step or two
 _log = logging.getLogger(__name__)
@@ -14,20 +18,25 @@ class SkippedRows:
     """Writes down the rows of the last steps in a row that were skipped; gives up after ten steps.
 
     Args:
-        task: a `bert_keras.training.task.Task`, for its `describe`.
+        describe: the training set's, which describes a batch's rows.
         path: the JSON-lines file to write them to.
         writes: whether this process writes it.
     """
 
-    def __init__(self, task, path, writes=True):
-        self._task, self._path, self._writes = task, path, writes
+    def __init__(
+        self,
+        describe: Callable[[Batch], list[dict[str, Any]]],
+        path: pathlib.Path,
+        writes: bool = True,
+    ):
+        self._describe, self._path, self._writes = describe, path, writes
 
-    def record(self, step, batch, in_a_row):
+    def record(self, step: int, batch: Batch, in_a_row: int) -> None:
         """Takes note of a batch.
 
         Args:
             step: the step.
-            batch: see `Task.training_set`.
+            batch: see `Batch`.
             in_a_row: how many steps together were skipped, this one included.
 
         Raises:
@@ -40,19 +49,19 @@ class SkippedRows:
         if in_a_row >= LIMIT:
             raise InputError(
                 f"{in_a_row} steps in a row had a loss or gradients that are not finite; "
-                f"their rows are in {self._path}. A lower --learning_rate or "
-                "--precision=float32 may help, or a look at these rows."
+                f"their rows are in {self._path}. A lower `learning_rate` or "
+                "`precision`=float32 may help, or a look at these rows."
             )
 
-    def _write(self, step, batch, first):
+    def _write(self, step: int, batch: Batch, first: int) -> None:
         # Those of the steps before are in the file, also where another process has done them.
         rows = [row for row in self._read() if first <= row["step"] < step]
-        rows += [{"step": step, **row} for row in self._task.describe(batch)]
+        rows += [{"step": step, **row} for row in self._describe(batch)]
         with atomic_write(self._path) as file:
             for row in rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
-    def _read(self):
+    def _read(self) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
         with open(self._path, encoding="utf-8") as file:

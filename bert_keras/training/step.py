@@ -5,6 +5,7 @@ import tensorflow as tf
 from bert_keras.training.devices import current_replica, run, sum_over_replicas
 from bert_keras.training.loss_scale import LossScale
 from bert_keras.training.sharding import place_shard, take_shard
+from bert_keras.training.task import ComparesExamples
 
 _CLIP_NORM = 1.0  # Devlin et al.'s code; no published recipe varies it
 
@@ -23,20 +24,20 @@ class TrainingStep:
 
     Args:
         model: the task's Keras model, made in the strategy's scope.
-        task: a `bert_keras.training.task.Task`, for its `weights` and `losses`.
+        task: a `BoundTask`, for its `loss_weights` and `losses`.
         optimizer: one of `bert_keras.training.optimizer`, built in the strategy's scope.
         strategy: a `tf.distribute.Strategy`.
-        parts: in how many parts a replica computes its rows, one after the other.
+        micro_batches: in how many micro-batches a replica computes its rows, one after the other.
     """
 
-    def __init__(self, model, task, optimizer, strategy, parts=1):
+    def __init__(self, model, task, optimizer, strategy, micro_batches=1):
         self._model, self._task, self._optimizer = model, task, optimizer
-        self._strategy, self._parts = strategy, parts
+        self._strategy, self._micro_batches = strategy, micro_batches
         with strategy.scope():
             self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False)
             self._skipped_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False)
             self._scale = LossScale() if model.compute_dtype == "float16" else None
-            shapes = [v.shape for v in model.trainable_variables] if parts > 1 else []
+            shapes = [v.shape for v in model.trainable_variables] if micro_batches > 1 else []
             self._sums = [tf.Variable(tf.zeros(shape), trainable=False) for shape in [(), *shapes]]
 
     @property
@@ -59,44 +60,44 @@ class TrainingStep:
             workers.
         """
         flag, number = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
-        if self._parts == 1:
+        if self._micro_batches == 1:
             return tf.function(self._at_once, [spec, flag], autograph=False)
-        # A call each, so that no two parts' activations are in memory together.
-        add = tf.function(self._add_part, [spec, number, number], autograph=False)
+        # A call each, so that no two micro-batches' activations are in memory together.
+        add = tf.function(self._add_micro_batch, [spec, number, number], autograph=False)
         finish = tf.function(self._apply_sums, [spec, flag], autograph=False)
 
-        def in_parts(batch, stop):
+        def in_micro_batches(batch, stop):
             rows = batch["inputs"]["example_ids"].shape[0]
-            parts = max(1, min(self._parts, rows // self._strategy.num_replicas_in_sync))
-            found = [add(batch, part, parts) for part in range(parts)]
-            terms = {name: sum(part[name] for part in found) for name in found[0]}
+            count = max(1, min(self._micro_batches, rows // self._strategy.num_replicas_in_sync))
+            every = [add(batch, index, count) for index in range(count)]
+            terms = {name: sum(terms[name] for terms in every) for name in every[0]}
             return finish(batch, stop) | terms
 
-        return in_parts
+        return in_micro_batches
 
     def _at_once(self, batch, stop):
         def on_replica(batch, stop):
             totals = self._totals(batch)
             replica, replicas = current_replica(self._strategy)
             mine = take_shard(batch, replica, replicas) if replicas > 1 else batch
-            whole = batch if replicas > 1 and self._task.compares else None
+            whole = batch if replicas > 1 and isinstance(self._task, ComparesExamples) else None
             found = *self._gradients(mine, totals, whole), stop
             terms, gradients, stop = sum_over_replicas(self._strategy, found)
             return terms | self._apply(terms["loss"], gradients) | {"stop": stop}
 
         return run(self._strategy, on_replica, batch, stop) | _counts(batch)
 
-    def _add_part(self, batch, part, parts):
-        def on_replica(batch, part, parts):
+    def _add_micro_batch(self, batch, index, count):
+        def on_replica(batch, index, count):
             totals = self._totals(batch)
             replica, replicas = current_replica(self._strategy)
-            mine = take_shard(batch, replica * parts + part, replicas * parts)
+            mine = take_shard(batch, replica * count + index, replicas * count)
             terms, gradients = self._gradients(mine, totals)
             for total, value in zip(self._sums, [terms["loss"], *gradients], strict=True):
                 total.assign_add(value)
             return sum_over_replicas(self._strategy, terms)
 
-        return run(self._strategy, on_replica, batch, part, parts)
+        return run(self._strategy, on_replica, batch, index, count)
 
     def _apply_sums(self, batch, stop):
         def on_replica(stop):
@@ -110,7 +111,7 @@ class TrainingStep:
 
     def _totals(self, batch):
         """Sums each term's weights over a batch."""
-        return {name: tf.reduce_sum(w) for name, w in self._task.weights(batch).items()}
+        return {name: tf.reduce_sum(w) for name, w in self._task.loss_weights(batch).items()}
 
     def _gradients(self, batch, totals, whole=None):
         """Differentiates a batch's part of the loss.
@@ -128,7 +129,7 @@ class TrainingStep:
             outputs = self._model(batch["inputs"], training=True)
             if whole is not None:
                 outputs, batch = self._of_all_replicas(outputs, whole), whole
-            losses, weights = self._task.losses(outputs, batch), self._task.weights(batch)
+            losses, weights = self._task.losses(outputs, batch), self._task.loss_weights(batch)
             terms = {
                 name: tf.math.divide_no_nan(tf.reduce_sum(losses[name] * weights[name]), total)
                 for name, total in totals.items()
