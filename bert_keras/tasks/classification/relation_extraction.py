@@ -1,50 +1,55 @@
-"""Relations: how one entity of a text relates to another, as a label of the text marked so."""
+"""Relations: how one entity of a text relates to another, as a label of the marked text."""
 
-from bert_keras.config import read_json
-from bert_keras.errors import InputError
-from bert_keras.tasks.classification.relations import have_types
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from bert_keras.data.rows import Rows
+from bert_keras.options import option
 from bert_keras.tasks.classification.task import Classification
-from bert_keras.tasks.shared import serving
+
+if TYPE_CHECKING:
+    from bert_keras.tasks.classification.bound_relations import BoundRelationExtraction
 
 
+@dataclasses.dataclass(frozen=True)
 class RelationExtraction(Classification):
-    """Labels for two entities of a text, see `relations.mark_entities`.
+    """Labels for two entities of a text, which are marked in it; see `mark_entities`.
 
-    The arguments are those of `Classification`; the source has `entities`.
+    The attributes are those of `Classification`.
+
+    Attributes:
+        entities: the columns of the head and of the tail.
+
+    Example:
+        task = RelationExtraction(train="relations.jsonl", entities=("head", "tail"))
     """
 
-    _takes_types = False
+    entities: tuple[str, ...] = option(
+        ("head", "tail"), "Two entities in the text: their relation.", name="entity_columns"
+    )
 
-    @property
-    def tokenizer_class(self):
+    def restore(self, folder: pathlib.Path) -> BoundRelationExtraction:
+        from bert_keras.tasks.classification.bound_relations import BoundRelationExtraction
+
+        return BoundRelationExtraction.from_folder(self, self._open_tokenizer(folder), folder)
+
+    def _open_tokenizer(self, reference: str | pathlib.Path | None) -> Any:
         from bert_keras.tasks.classification.entity_markers import EntityTokenizer
+        from bert_keras.tasks.shared.tokenizers import open_tokenizer
 
-        return EntityTokenizer
+        return open_tokenizer(reference, self.max_length, EntityTokenizer)
 
-    def prepare(self, reference):
-        super().prepare(reference)
-        self._takes_types = have_types(self._train, self._source.entities)
+    def _bind(self, tokenizer: Any, labels: tuple[str, ...], train: Rows) -> Any:
+        from bert_keras.tasks.classification.bound_relations import BoundRelationExtraction
+        from bert_keras.tasks.classification.relations import have_types
 
-    def restore(self, folder):
-        super().restore(folder)
-        config = read_json(folder / "config.json")
-        if "takes_types" not in config:
-            raise InputError(f"{folder}: expected a model of entities, found one of texts alone.")
-        self._takes_types = config["takes_types"]
-
-    def signatures(self, model):
-        found = super().signatures(model)
-        marked = found.pop("serving_default")
-        spans = serving.of_entities(marked, self._takes_types)
-        return {"serving_default": spans, "marked_text": marked, **found}
-
-    def _particulars(self):
-        return super()._particulars() | {"takes_types": self._takes_types}
-
-    def _encode(self, rows):
-        if have_types(rows, self._source.entities) != self._takes_types:
-            expected = "types" if self._takes_types else "no types"
-            raise InputError(
-                f"{rows.locations[0]}: expected entities with {expected}, as trained on."
-            )
-        return super()._encode(rows)
+        return BoundRelationExtraction(
+            self,
+            tokenizer,
+            labels,
+            takes_pairs=False,
+            takes_types=have_types(train, self.entities),
+        )
