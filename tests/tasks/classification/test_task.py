@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.errors import InputError
 from bert_keras.tasks.classification.task import Classification
 
@@ -38,9 +38,11 @@ def make_task(tmp_path, tiny_checkpoint):
             if content:
                 path = tmp_path / f"{name}.{suffix}"
                 path.write_text("\n".join(content) + "\n", encoding="utf-8")
-                more[f"{name}_file"] = str(path)
-        more = {"dev_file": more["train_file"]} | more
-        task = Classification(Source(columns=columns, **more), 16, class_weights)
+                more[name] = str(path)
+        more = {"dev": more["train"]} | more
+        predict_file = more.pop("predict", "")
+        source = RowSource(columns=columns, **more)
+        task = Classification(source, 16, class_weights, predict_file=predict_file)
         if prepare:
             task.prepare(tiny_checkpoint)
         return task
@@ -211,7 +213,8 @@ def test_predictions_are_the_same_rows_in_order(make_task, tmp_path):
 
 def test_one_text_is_not_two(unencoded, make_task):
     task = make_task(NUMBERS, columns=pairs("score"), kind="number")
-    task._source = make_task(REVIEWS, predict=["text", "soup"], prepare=False)._source
+    other = make_task(REVIEWS, predict=["text", "soup"], prepare=False)
+    task._source, task._predict_file = other._source, other._predict_file
     with pytest.raises(InputError, match=r"predict\.tsv:2: expected two texts a row"):
         task.prediction_set()
 
@@ -248,7 +251,7 @@ def test_a_kept_run_is_taken_up(make_task, tmp_path, tiny_checkpoint):
 
 @pytest.mark.parametrize(("task_name", "metric"), [("MRPC", "f1"), ("CoLA", "matthews")])
 def test_the_metric_of_glue_comes_first(task_name, metric):
-    task = Classification(Source(task_name=task_name, data_dir="nowhere"), 16)
+    task = Classification(RowSource(task_name=task_name, data_dir="nowhere"), 16)
     task.labels = ["0", "1"]
     assert task.score_names[0] == metric
     assert sorted(task.score_names) == ["accuracy", "f1", "f1_macro", "matthews"]
