@@ -1,8 +1,9 @@
 """Each script's task on the sample files, by a name, unprepared and with nothing held out."""
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.tasks.classification.relation_extraction import RelationExtraction
+from bert_keras.tasks.classification.source import EntitySource
 from bert_keras.tasks.embedding.task import Embedding
 from bert_keras.tasks.pretraining.task import Objectives, Pretraining
 from bert_keras.tasks.question_answering.source import QuestionSource
@@ -21,13 +22,13 @@ def make(name, samples):
         return Tagging(TaggedSource(str(samples / "entities.conll"), dev_fraction=0), 16)
     if name == "relations":
         train = str(samples / "relations.jsonl")
-        source = Source(train_file=train, entities=("head", "tail"), dev_fraction=0)
+        source = EntitySource(train=train, entities=("head", "tail"), dev_fraction=0)
         return RelationExtraction(source, 32)
     if name == "embeddings":
-        pairs = Source(
-            train_file=str(samples / "paraphrases.tsv"),
+        pairs = RowSource(
+            train=str(samples / "paraphrases.tsv"),
             columns=Columns("text", "pair", "score"),
-            kind="number",
+            label_kind="number",
             dev_fraction=0,
             label_needed=False,
         )

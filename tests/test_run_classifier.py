@@ -386,7 +386,10 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             ["--max_seq_length=65"],
             "--max_seq_length: expected at most 64, the positions that checkpoint knows, found 65.",
         ),
-        (["--do_predict"], "--do_predict needs --predict_file."),
+        (
+            ["--do_predict"],
+            "predict_file: expected a file, or `task_name` and `data_dir`, found none.",
+        ),
         (
             ["--do_predict", "--predict_file=new.tsv"],
             "new.tsv: there is no such file; . holds checkpoint, dev.tsv, train.tsv.",
@@ -401,7 +404,7 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             ["--do_eval", "--dev_file=", "--dev_fraction=0"],
             "--do_eval: expected rows to evaluate on, found none; see --dev_file.",
         ),
-        (["--dev_fraction=1"], "--dev_fraction: expected 0 to 1, found 1.0."),
+        (["--dev_fraction=1"], "dev_fraction: expected 0 or more and less than 1, found 1.0."),
         (
             ["--train_rows_per_class=3"],
             "train.tsv:3: expected 3 rows of the class 'bad' at least, found 2.",
@@ -410,8 +413,8 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             ["--class_weights=balanced", "--label_kind=multi"],
             "--class_weights: expected one label a text, found the kind 'multi'.",
         ),
-        (["--train_file="], "--do_train needs --train_file, or --task_name and --data_dir."),
-        (["--task_name=RTE"], "--task_name needs --data_dir, the folder of GLUE's tasks."),
+        (["--train_file="], "train: expected a file, or `task_name` and `data_dir`, found none."),
+        (["--task_name=RTE"], "data_dir: expected the folder of GLUE's tasks, found none."),
         (["--output_dir="], "Expected --output_dir, the run's folder."),
         (["--init_checkpoint="], "Expected --init_checkpoint, a folder of weights to start from."),
         (

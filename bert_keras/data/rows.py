@@ -11,6 +11,7 @@ import numpy as np
 from bert_keras.data import folders, tables, tfds
 from bert_keras.data.tables import shorten
 from bert_keras.errors import InputError
+from bert_keras.options import option
 
 # The words by which people call their columns. A first line of such names is a header.
 _HEADER_WORDS = {
@@ -38,9 +39,13 @@ class Columns:
         label: the column of the label, the labels, or the number.
     """
 
-    text: str = "text"
-    pair: str | None = None
-    label: str = "label"
+    text: str = option(
+        "text", "Name of the text's column; a number if there is no header.", name="text_column"
+    )
+    pair: str | None = option(
+        None, "The second text's column, where there are two.", name="pair_column"
+    )
+    label: str = option("label", "The label's column.", name="label_column")
 
     def in_header(self):
         """Whether the columns are given by name, so that the first line must be a header."""

@@ -1,110 +1,186 @@
-"""Where a classifier's rows come from: GLUE's folders, or files of the user's own."""
+"""Where a task's examples come from: `Source`, the base of every task's, and `RowSource`."""
 
+import abc
 import dataclasses
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from bert_keras.data import glue
-from bert_keras.data.rows import Columns, read_rows
+from bert_keras.data.rows import Columns, Rows, read_rows
 from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
-from bert_keras.tasks.classification.relations import mark_entities
+from bert_keras.options import option
+
+Examples = TypeVar("Examples")
+Split = Literal["train", "dev", "test"]  # examples of "test" are read without their labels
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """The rows to train on, to evaluate on and to predict.
+class Source(abc.ABC, Generic[Examples]):
+    """Examples to train on, to evaluate on and to predict.
+
+    A subclass says how a file is read and how training examples are divided.
 
     Attributes:
-        task_name: a task of GLUE, which knows its files, columns and kind; "" for own files.
-        data_dir: the folder of GLUE's tasks, or of that task.
-        train_file, dev_file, predict_file: whatever `read_rows` reads; "" where there is none.
-        columns: `Columns` of those files; None for the usual names.
-        entities: the columns of two entities to be marked in the texts, see `mark_entities`; empty
-            for texts as they are.
-        kind: what a label is: "class", "multi" or "number".
-        dev_fraction: the share of the training rows to evaluate on, where there is no `dev_file`.
-        rows_per_class: train on so many rows of each class and, where there is no `dev_file`,
-            evaluate on all others; 0 takes every row.
-        seed: of the choice of rows to hold out.
-        label_needed: False reads labels only where the files have their column.
+        train: the file to train on, or `pkg://package/path`; "" for none.
+        dev: the file to evaluate on, likewise.
+        dev_fraction: the share of the training examples to evaluate on if there is no `dev`; 0
+            for none.
+
+    Raises:
+        InputError: a setting has a value that it cannot have; the message names the setting.
     """
 
-    task_name: str = ""
-    data_dir: str = ""
-    train_file: str = ""
-    dev_file: str = ""
-    predict_file: str = ""
+    train: str = option("", "The file to train on.", name="train_file")
+    dev: str = option("", "The file to evaluate on.", name="dev_file")
+    dev_fraction: float = option(0.1, "Share of training rows held out if there is no dev_file.")
+
+    _origins: ClassVar[str] = "a file"  # of examples, as messages name them
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dev_fraction < 1:
+            raise InputError(
+                f"expected 0 or more and less than 1, found {self.dev_fraction}.",
+                field="dev_fraction",
+            )
+
+    def train_and_dev(self, seed: int) -> tuple[Examples, Examples | None]:
+        """Reads the examples to train on and those to evaluate on.
+
+        Args:
+            seed: decides which training examples are held out.
+
+        Returns:
+            Both; None for the latter if there are none.
+
+        Raises:
+            InputError: there is nothing to train on, or a file cannot be used.
+        """
+        return self._train_and_dev(seed)
+
+    def dev_rows(self, seed: int) -> Examples | None:
+        """Reads the examples to evaluate on: those that `train_and_dev` returns for the seed.
+
+        Returns:
+            The examples; None if there are none.
+
+        Raises:
+            InputError: a file cannot be used.
+        """
+        dev = self._own_dev()
+        if dev is None and self._is_given(self.train):
+            dev = self._train_and_dev(seed)[1]
+        return dev
+
+    def unlabelled(self, predict_file: str) -> Examples:
+        """Reads the examples to predict. Their labels may be missing and are not read.
+
+        Args:
+            predict_file: a file, or `pkg://package/path`.
+
+        Raises:
+            InputError: there is nothing to predict, or the file cannot be used.
+        """
+        return self._open("test", predict_file, field="predict_file")
+
+    @abc.abstractmethod
+    def _read(self, split: Split, file: str) -> Examples:
+        """Reads the examples of a file."""
+
+    @abc.abstractmethod
+    def _hold_out(self, train: Examples, seed: int) -> tuple[Examples, Examples]:
+        """Divides training examples: returns those to train on and those to evaluate on."""
+
+    def _is_given(self, file: str) -> bool:
+        """Whether there are examples of a split, whose file is `file`."""
+        return bool(file)
+
+    def _open(self, split: Split, file: str, field: str) -> Examples:
+        if not self._is_given(file):
+            raise InputError(f"expected {self._origins}, found none.", field=field)
+        return self._read(split, str(resolve(file)) if file.startswith(PACKAGE_PREFIX) else file)
+
+    def _own_dev(self) -> Examples | None:
+        """The examples to evaluate on that have a file of their own."""
+        return self._open("dev", self.dev, field="dev") if self._is_given(self.dev) else None
+
+    def _train_and_dev(self, seed: int) -> tuple[Examples, Examples | None]:
+        train = self._open("train", self.train, field="train")
+        dev = self._own_dev()
+        if dev is None and self.dev_fraction:
+            try:
+                return self._hold_out(train, seed)
+            except InputError as error:
+                raise InputError(f"{error}", field="dev_fraction") from None
+        return train, dev
+
+
+@dataclasses.dataclass(frozen=True)
+class RowSource(Source[Rows]):
+    """Labelled texts, or pairs of texts: a task of GLUE, or files of the user's own.
+
+    Attributes:
+        train, dev: whatever `read_rows` reads.
+        task_name: a task of GLUE, which determines files, columns and `kind`; "" for own files.
+        data_dir: the folder of GLUE's tasks, or of that task.
+        columns: the columns of the files; None for the usual names.
+        label_kind: what a label of the files is: one class, several, or a number.
+        rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
+            all others; 0 trains on every row.
+        label_needed: False reads labels only from files that have their column.
+    """
+
+    task_name: str = option("", "A task of GLUE, such as SST-2; needs `data_dir`.")
+    data_dir: str = option("", "The folder of GLUE's tasks.")
     columns: Columns | None = None
-    entities: tuple = ()
-    kind: str = "class"
-    dev_fraction: float = 0.1
-    rows_per_class: int = 0
-    seed: int = 0
+    label_kind: Literal["class", "multi", "number"] = option(
+        "class", "One label, several, a number."
+    )
+    rows_per_class: int = option(
+        0,
+        "Train on so many rows a class, hold out the rest.",
+        name="train_rows_per_class",
+        minimum=0,
+    )
     label_needed: bool = True
 
-    def __post_init__(self):
-        if not 0 <= self.dev_fraction < 1:
-            raise InputError(f"--dev_fraction: expected 0 to 1, found {self.dev_fraction}.")
-        if self.entities and len(self.entities) != 2:
-            raise InputError(
-                "--entity_columns: expected two names, such as head,tail, found "
-                f"{','.join(self.entities)!r}."
-            )
-        if self.entities and (self.task_name or (self.columns and self.columns.pair)):
-            raise InputError("--entity_columns: expected own rows of one text each, not of two.")
+    _origins: ClassVar[str] = "a file, or `task_name` and `data_dir`"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.task_name and not self.data_dir:
-            raise InputError("--task_name needs --data_dir, the folder of GLUE's tasks.")
+            raise InputError("expected the folder of GLUE's tasks, found none.", field="data_dir")
         if self.task_name:
-            _, task = glue.find_task(self.task_name)
-            object.__setattr__(self, "kind", task.kind)
-            object.__setattr__(self, "columns", task.columns)
+            glue.find_task(self.task_name)
 
     @property
-    def metric(self):
+    def kind(self) -> str:
+        """What a label is: "class", "multi" or "number"."""
+        return glue.find_task(self.task_name)[1].kind if self.task_name else self.label_kind
+
+    @property
+    def metric(self) -> str | None:
         """GLUE's own score for a task of GLUE, else None."""
         return glue.find_task(self.task_name)[1].metrics[0] if self.task_name else None
 
-    def train_and_dev(self):
-        """Returns the `Rows` to train on and those to evaluate on, or None for the latter."""
-        if not (self.task_name or self.train_file):
-            raise InputError("--do_train needs --train_file, or --task_name and --data_dir.")
-        train = self._read("train", self.train_file)
+    def _is_given(self, file: str) -> bool:
+        return bool(self.task_name or file)
+
+    def _read(self, split: Split, file: str) -> Rows:
+        if not file:
+            return glue.read_glue(self.task_name, self.data_dir, split)
+        labelled = False if split == "test" else True if self.label_needed else None
+        columns = glue.find_task(self.task_name)[1].columns if self.task_name else self.columns
+        return read_rows(file, columns=columns, kind=self.kind, labelled=labelled)
+
+    def _train_and_dev(self, seed: int) -> tuple[Rows, Rows | None]:
+        if not self.rows_per_class:
+            return super()._train_and_dev(seed)
+        train = self._open("train", self.train, field="train")
+        train, others = take_per_class(train, self.rows_per_class, seed)
         dev = self._own_dev()
-        if self.rows_per_class:
-            train, others = take_per_class(train, self.rows_per_class, self.seed)
-            dev = dev or unseen(others, train)
-        elif dev is None and self.dev_fraction:
-            try:
-                train, others = hold_out(train, self.dev_fraction, self.seed)
-            except InputError as error:
-                raise InputError(f"--dev_fraction: {error}") from None
-            dev = unseen(others, train)
-        return train, dev
+        return train, unseen(others, train) if dev is None else dev
 
-    def dev(self):
-        """Returns the `Rows` to evaluate on, or None; the same ones as `train_and_dev`."""
-        if not (self.task_name or self.dev_file or self.train_file):
-            return None
-        return self._own_dev() or self.train_and_dev()[1]
-
-    def _own_dev(self):
-        """The rows to evaluate on that stand in a file of their own, or None."""
-        if self.task_name or self.dev_file:
-            return self._read("dev", self.dev_file)
-        return None
-
-    def unlabelled(self):
-        """Returns the `Rows` to predict."""
-        if not (self.task_name or self.predict_file):
-            raise InputError("--do_predict needs --predict_file.")
-        return self._read("test", self.predict_file, labelled=False)
-
-    def _read(self, split, file, labelled=True):
-        if file.startswith(PACKAGE_PREFIX):
-            file = resolve(file)
-        if labelled and not self.label_needed:
-            labelled = None
-        if file:
-            rows = read_rows(file, columns=self.columns, kind=self.kind, labelled=labelled)
-            return mark_entities(rows, self.entities) if self.entities else rows
-        return glue.read_glue(self.task_name, self.data_dir, split)
+    def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
+        train, others = hold_out(train, self.dev_fraction, seed)
+        return train, unseen(others, train)

@@ -3,7 +3,7 @@ import collections
 import pytest
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.errors import InputError
 
 
@@ -35,41 +35,40 @@ def glue(tmp_path):
 
 
 def test_a_dev_file_is_taken_as_it_is(train_file, dev_file):
-    source = Source(train_file=train_file, dev_file=dev_file)
-    train, dev = source.train_and_dev()
+    source = RowSource(train=train_file, dev=dev_file)
+    train, dev = source.train_and_dev(0)
     assert len(train) == 40
-    assert dev.texts == source.dev().texts == ["text 0", "another"]
+    assert dev.texts == source.dev_rows(0).texts == ["text 0", "another"]
 
 
 def test_a_share_is_held_out(train_file):
-    source = Source(train_file=train_file, dev_fraction=0.2, seed=4)
-    train, dev = source.train_and_dev()
+    source = RowSource(train=train_file, dev_fraction=0.2)
+    train, dev = source.train_and_dev(4)
     assert (len(train), len(dev)) == (32, 8)
     assert not set(train.texts) & set(dev.texts)
-    assert source.dev().texts == dev.texts  # in a later call too
-    other = Source(train_file=train_file, dev_fraction=0.2, seed=5).dev()
-    assert other.texts != dev.texts
+    assert source.dev_rows(4).texts == dev.texts  # in a later call too
+    assert source.dev_rows(5).texts != dev.texts
 
 
 def test_nothing_is_held_out_on_request(train_file):
-    source = Source(train_file=train_file, dev_fraction=0.0)
-    train, dev = source.train_and_dev()
-    assert len(train) == 40 and dev is None and source.dev() is None
+    source = RowSource(train=train_file, dev_fraction=0.0)
+    train, dev = source.train_and_dev(0)
+    assert len(train) == 40 and dev is None and source.dev_rows(0) is None
 
 
 def test_too_few_rows_to_hold_any_out(tmp_path):
     path = write(tmp_path / "train.tsv", ["text\tlabel", "a\tx", "b\ty"])
-    with pytest.raises(InputError, match=r"--dev_fraction: 0\.1 of 2 rows leaves none"):
-        Source(train_file=path).train_and_dev()
+    with pytest.raises(InputError, match=r"dev_fraction: 0\.1 of 2 rows leaves none"):
+        RowSource(train=path).train_and_dev(0)
 
 
 def test_few_rows_a_class(train_file, dev_file):
-    source = Source(train_file=train_file, rows_per_class=3)
-    train, dev = source.train_and_dev()
+    source = RowSource(train=train_file, rows_per_class=3)
+    train, dev = source.train_and_dev(0)
     assert collections.Counter(train.labels) == {"a": 3, "b": 3}
     assert len(dev) == 34 and not set(train.texts) & set(dev.texts)
-    assert source.dev().texts == dev.texts
-    train, dev = Source(train_file=train_file, dev_file=dev_file, rows_per_class=3).train_and_dev()
+    assert source.dev_rows(0).texts == dev.texts
+    train, dev = RowSource(train=train_file, dev=dev_file, rows_per_class=3).train_and_dev(0)
     assert len(train) == 6 and dev.texts == ["text 0", "another"]
 
 
@@ -77,7 +76,7 @@ def test_texts_that_are_trained_on_are_not_held_out(tmp_path, caplog):
     caplog.set_level("INFO")
     rows = [f"{'same' if i < 20 else i}\t{'ab'[i % 2]}" for i in range(40)]
     path = write(tmp_path / "train.tsv", ["text\tlabel", *rows])
-    train, dev = Source(train_file=path, dev_fraction=0.5).train_and_dev()
+    train, dev = RowSource(train=path, dev_fraction=0.5).train_and_dev(0)
     assert "same" in train.texts and "same" not in dev.texts
     left_out = 40 - len(train) - len(dev)
     assert f"{left_out} rows are not evaluated on" in caplog.text
@@ -86,58 +85,58 @@ def test_texts_that_are_trained_on_are_not_held_out(tmp_path, caplog):
 def test_pairs_are_the_same_only_if_both_texts_are(tmp_path):
     rows = [f"same\t{i}\t{'ab'[i % 2]}" for i in range(20)]
     path = write(tmp_path / "train.tsv", ["one\ttwo\tlabel", *rows])
-    source = Source(train_file=path, columns=Columns("one", "two"), dev_fraction=0.5)
-    train, dev = source.train_and_dev()
+    source = RowSource(train=path, columns=Columns("one", "two"), dev_fraction=0.5)
+    train, dev = source.train_and_dev(0)
     assert len(train) == len(dev) == 10
 
 
 def test_rows_to_predict_need_no_label(train_file, tmp_path):
     path = write(tmp_path / "new.tsv", ["text", "what is this"])
-    rows = Source(train_file=train_file, predict_file=path).unlabelled()
+    rows = RowSource(train=train_file).unlabelled(path)
     assert rows.texts == ["what is this"] and rows.labels is None
 
 
 def test_a_task_of_glue(glue):
-    source = Source(task_name="mrpc", data_dir=glue, kind="multi")
+    source = RowSource(task_name="mrpc", data_dir=glue, label_kind="multi")
     assert (source.kind, source.metric) == ("class", "f1")
-    train, dev = source.train_and_dev()
+    train, dev = source.train_and_dev(0)
     assert (train.texts, train.pairs, train.labels) == (["one", "two"], ["uno", "tres"], ["1", "0"])
-    assert dev.texts == source.dev().texts == ["dev"]
-    assert source.unlabelled().pairs == ["test too"]
-    assert Source(task_name="STS-B", data_dir=glue).kind == "number"
-    assert Source().metric is None
+    assert dev.texts == source.dev_rows(0).texts == ["dev"]
+    assert source.unlabelled("").pairs == ["test too"]
+    assert RowSource(task_name="STS-B", data_dir=glue).kind == "number"
+    assert RowSource().metric is None
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 1.5, float("nan")])
 def test_shares_that_are_none(fraction):
-    with pytest.raises(InputError, match="--dev_fraction: expected"):
-        Source(dev_fraction=fraction)
+    with pytest.raises(InputError, match="dev_fraction: expected 0 or more and less than 1, found"):
+        RowSource(dev_fraction=fraction)
 
 
 def test_what_is_missing():
-    with pytest.raises(InputError, match="--task_name needs --data_dir"):
-        Source(task_name="MRPC")
+    with pytest.raises(InputError, match="data_dir: expected the folder of GLUE's tasks"):
+        RowSource(task_name="MRPC")
     with pytest.raises(InputError, match="SST: expected a task of GLUE: CoLA"):
-        Source(task_name="SST", data_dir="x")
-    with pytest.raises(InputError, match="--do_train needs --train_file"):
-        Source().train_and_dev()
-    with pytest.raises(InputError, match="--do_predict needs --predict_file"):
-        Source().unlabelled()
+        RowSource(task_name="SST", data_dir="x")
+    with pytest.raises(InputError, match="train: expected a file, or `task_name` and `data_dir`"):
+        RowSource().train_and_dev(0)
+    with pytest.raises(InputError, match="predict_file: expected a file, or `task_name`"):
+        RowSource().unlabelled("")
     with pytest.raises(InputError, match="nowhere"):
-        Source(train_file="nowhere.tsv").train_and_dev()
+        RowSource(train="nowhere.tsv").train_and_dev(0)
     with pytest.raises(InputError, match="no Python package 'no_such_package'"):
-        Source(train_file="pkg://no_such_package/data").train_and_dev()
+        RowSource(train="pkg://no_such_package/data").train_and_dev(0)
 
 
 def test_labels_that_are_not_needed(tmp_path, dev_file):
     pairs = write(tmp_path / "pairs.tsv", ["text\tpair", "one\ttwo", "three\tfour"])
     columns = Columns(pair="pair")
-    source = Source(train_file=pairs, columns=columns, dev_fraction=0.0, label_needed=False)
-    assert source.train_and_dev()[0].labels is None
-    assert Source(dev_file=dev_file, label_needed=False).dev().labels == ["a", "b"]
+    source = RowSource(train=pairs, columns=columns, dev_fraction=0.0, label_needed=False)
+    assert source.train_and_dev(0)[0].labels is None
+    assert RowSource(dev=dev_file, label_needed=False).dev_rows(0).labels == ["a", "b"]
     with pytest.raises(InputError, match="column 'label' is not in the first line"):
-        Source(dev_file=pairs).dev()
+        RowSource(dev=pairs).dev_rows(0)
 
 
 def test_no_source_of_rows_to_evaluate_on():
-    assert Source(predict_file="new.tsv").dev() is None
+    assert RowSource().dev_rows(0) is None

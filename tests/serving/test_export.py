@@ -10,7 +10,7 @@ import sample_tasks
 import tensorflow as tf
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
 from bert_keras.tasks.classification.task import Classification
@@ -52,13 +52,13 @@ class Served:
 @pytest.fixture(scope="module")
 def topics(tiny_checkpoint, samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("topics") / "export"
-    return Served(tiny_checkpoint, Source(train_file=str(samples / "topics")), folder)
+    return Served(tiny_checkpoint, RowSource(train=str(samples / "topics")), folder)
 
 
 @pytest.fixture(scope="module")
 def several(tiny_checkpoint, samples, tmp_path_factory):
-    source = Source(
-        train_file=str(samples / "multi.jsonl"), columns=Columns(label="labels"), kind="multi"
+    source = RowSource(
+        train=str(samples / "multi.jsonl"), columns=Columns(label="labels"), label_kind="multi"
     )
     return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("several"))
 
@@ -66,7 +66,7 @@ def several(tiny_checkpoint, samples, tmp_path_factory):
 @pytest.fixture(scope="module")
 def similarity(tiny_checkpoint, samples, tmp_path_factory):
     columns = Columns("sentence1", "sentence2", "score")
-    source = Source(train_file=str(samples / "scores.tsv"), columns=columns, kind="number")
+    source = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
     return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("similarity"))
 
 

@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.serving.litert import export_litert
 from bert_keras.tasks.classification.task import Classification
 from bert_keras.tasks.embedding.task import Embedding
@@ -43,7 +43,7 @@ def interpreter(version):
 
 @pytest.fixture(scope="module")
 def topics(tiny_checkpoint, samples, tmp_path_factory):
-    task = Classification(Source(train_file=str(samples / "topics")), 16)
+    task = Classification(RowSource(train=str(samples / "topics")), 16)
     return Exported(task, tiny_checkpoint, tmp_path_factory.mktemp("topics") / "export_litert")
 
 
@@ -95,7 +95,7 @@ def test_int8_is_close(topics):
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_embeddings(tiny_checkpoint, samples, tmp_path, pooling):
     columns = Columns("sentence1", "sentence2", "score")
-    pairs = Source(train_file=str(samples / "scores.tsv"), columns=columns, kind="number")
+    pairs = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
     exported = Exported(Embedding(pairs, max_length=16, pooling=pooling), tiny_checkpoint, tmp_path)
     inputs = exported.inputs(TEXTS)
     found = interpreter(exported.version).get_signature_runner()(**inputs)["embedding"]

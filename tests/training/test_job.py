@@ -11,7 +11,7 @@ import sample_tasks
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.tasks.classification.task import Classification
@@ -33,7 +33,7 @@ def draw_no_graph(monkeypatch):
 @pytest.fixture(scope="module")
 def make_job(tiny_checkpoint, samples):
     def make(path, task=Classification, seed=0, epochs=3.0, strategy=None, **settings):
-        source = Source(train_file=str(samples / "reviews.tsv"), dev_fraction=0.2, seed=seed)
+        source = RowSource(train=str(samples / "reviews.tsv"), dev_fraction=0.2)
         schedule = Schedule(
             learning_rate=0.01,
             epochs=epochs,
@@ -46,7 +46,7 @@ def make_job(tiny_checkpoint, samples):
             **{"init_checkpoint": str(tiny_checkpoint), "schedule": schedule, "save_every": 3}
             | settings
         )
-        return Job(task(source, 32), settings, RunFolder(path), strategy)
+        return Job(task(source, 32, seed=seed), settings, RunFolder(path), strategy)
 
     return make
 
@@ -245,7 +245,7 @@ class Scripted(Classification):
 def test_early_stopping_keeps_the_best_weights(make_job, unbroken, tmp_path, monkeypatch):
     tasks, steps = [], log_steps(monkeypatch)
 
-    def task(*arguments):
+    def task(*arguments, **more):
         tasks.append(Scripted(*arguments))
         return tasks[-1]
 
@@ -294,7 +294,7 @@ def test_trains_in_bfloat16_and_answers_in_float32(make_job, tmp_path):
     ("asked", "settings", "message"),
     [
         ({}, {"early_stopping": "f2"}, "expected one of accuracy, f1, f1_macro, matthews, found"),
-        ({"predicts": True}, {}, "--do_predict needs --predict_file"),
+        ({"predicts": True}, {}, "predict_file: expected a file, or"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_written(

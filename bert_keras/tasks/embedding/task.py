@@ -26,13 +26,14 @@ class Embedding(Task):
     scores are brought into the scores' order. See `similarity` for both losses.
 
     Args:
-        pairs: a `bert_keras.data.source.Source` of pairs of kind "number", its labels not needed.
+        pairs: a `RowSource` of pairs of kind "number", its labels not needed.
         texts: the file of texts to predict, see `read_texts`; "" where there is none.
         text_column: the text's column in that file.
         max_length: tokens that a text may have, special tokens included; longer ones are cut.
         pooling, normalize, layer: see `BertEmbedder`; None takes what the weights' folder says.
         query: a text whose nearest ones to print with the predictions; "" for none.
         num_neighbors: how many.
+        seed: of the choice of pairs to hold out.
 
     Raises:
         InputError: the pairs are of another kind, or the query is none.
@@ -53,12 +54,14 @@ class Embedding(Task):
         layer=-1,
         query="",
         num_neighbors=10,
+        seed=0,
     ):
         if pairs.kind != "number":
             raise InputError(f"--task_name: expected STS-B, found {pairs.task_name}.")
         if query.isspace():
             raise InputError("--query: expected a text, found spaces.")
         self._source = pairs
+        self._seed = seed
         self._texts_file, self._text_column = texts, text_column
         self._max_length = max_length
         self._pooling, self._normalize, self._layer = pooling, normalize, layer
@@ -68,7 +71,7 @@ class Embedding(Task):
 
     def prepare(self, reference):
         self.tokenizer = open_tokenizer(reference, self._max_length)
-        self._train, self._dev = self._source.train_and_dev()
+        self._train, self._dev = self._source.train_and_dev(self._seed)
         if len(self._train) < 2:
             raise InputError(f"{self._train.locations[0]}: expected two pairs at least, found one.")
         if self._train.labels is None:
@@ -141,7 +144,7 @@ class Embedding(Task):
 
     def evaluation_set(self):
         if self._dev is None:
-            self._dev = self._source.dev()
+            self._dev = self._source.dev_rows(self._seed)
         return self._encode(_one_after_another(self._dev)) if self._dev else None
 
     @property

@@ -137,7 +137,7 @@ def drop_misplaced(questions):
     return drop_answers(questions, _is_there, "not in their contexts where they are said to be")
 
 
-def tell_misplaced(questions):
+def report_misplaced(questions):
     """Says which answers are not where they are said to be, where they count all the same."""
     misplaced = _others(questions, _is_there)
     if misplaced:
@@ -222,7 +222,7 @@ def hold_out(questions, fraction, seed):
     held_out_count = round(count * fraction)
     if not 0 < held_out_count < count:
         raise InputError(
-            f"--dev_fraction: {fraction} of the {count} contexts of {questions.file} leaves none "
+            f"{fraction} of the {count} contexts of {questions.file} leaves none "
             f"to {'evaluate' if held_out_count == 0 else 'train'} on."
         )
     held_out = set(random.Random(seed).sample(range(count), held_out_count))

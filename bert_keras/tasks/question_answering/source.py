@@ -1,76 +1,43 @@
-"""Where questions come from: files in SQuAD's layout."""
+"""Where questions come from: files in SQuAD's format."""
 
 import dataclasses
 
-from bert_keras.errors import InputError
-from bert_keras.files import PACKAGE_PREFIX, resolve
+from bert_keras.data.source import Source, Split
 from bert_keras.tasks.question_answering.examples import (
+    Questions,
     drop_empty,
     drop_misplaced,
     hold_out,
     read_questions,
-    tell_misplaced,
+    report_misplaced,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class QuestionSource:
-    """The questions to train on, to evaluate on and to predict.
+class QuestionSource(Source[Questions]):
+    """Questions about contexts. `dev_fraction` holds out contexts, with all their questions."""
 
-    Attributes:
-        train_file, dev_file, predict_file: files, or `pkg://package/path`; "" where there is none.
-        dev_fraction: the share of the training file's contexts to evaluate on, with all their
-            questions, where there is no `dev_file`.
-        seed: of the choice of the contexts to hold out.
-    """
+    def train_and_dev(self, seed: int) -> tuple[Questions, Questions | None]:
+        """As `Source.train_and_dev`, without what would teach nonsense.
 
-    train_file: str = ""
-    dev_file: str = ""
-    predict_file: str = ""
-    dev_fraction: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self):
-        if not 0 <= self.dev_fraction < 1:
-            raise InputError(f"--dev_fraction: expected 0 to 1, found {self.dev_fraction}.")
-
-    def train_and_dev(self):
-        """Returns the `Questions` to train on and those to evaluate on, or None for the latter.
-
-        Those to train on are without empty questions and without the answers that are not where
-        they are said to be. Those to evaluate on have them all, for an official score asks for an
-        answer's text alone.
+        Empty questions, and answers that are not at the position that the file gives, are removed
+        from the training questions. They stay in the questions to evaluate on, because the official
+        scores compare an answer's text alone.
         """
-        train, dev = self._train_and_dev()
+        train, dev = super().train_and_dev(seed)
         train = drop_misplaced(drop_empty(train))
         if dev:
-            tell_misplaced(dev)
+            report_misplaced(dev)
         return train, dev
 
-    def dev(self):
-        """Returns the `Questions` to evaluate on, or None; the same ones as `train_and_dev`."""
-        dev = _read(self.dev_file) if self.dev_file else self._train_and_dev()[1]
+    def dev_rows(self, seed: int) -> Questions | None:
+        dev = super().dev_rows(seed)
         if dev:
-            tell_misplaced(dev)
+            report_misplaced(dev)
         return dev
 
-    def unlabelled(self):
-        """Returns the `Questions` to predict."""
-        if not self.predict_file:
-            raise InputError("--do_predict needs --predict_file.")
-        return _read(self.predict_file, labelled=False)
+    def _read(self, split: Split, file: str) -> Questions:
+        return read_questions(file, labelled=split != "test")
 
-    def _train_and_dev(self):
-        if not self.train_file:
-            raise InputError("--do_train needs --train_file.")
-        train = _read(self.train_file)
-        if self.dev_file:
-            return train, _read(self.dev_file)
-        if self.dev_fraction:
-            return hold_out(train, self.dev_fraction, self.seed)
-        return train, None
-
-
-def _read(file, labelled=True):
-    path = resolve(file) if file.startswith(PACKAGE_PREFIX) else file
-    return read_questions(path, labelled)
+    def _hold_out(self, train: Questions, seed: int) -> tuple[Questions, Questions]:
+        return hold_out(train, self.dev_fraction, seed)

@@ -43,13 +43,23 @@ class QuestionAnswering(Task):
         n_best: how many spans to weigh against each other.
         threshold: that threshold, where it is not to be found.
         scoring: "squad" or "cmrc", see `answer_scores`.
+        predict_file: the questions to predict; "" where there are none.
+        seed: of the choice of the contexts to hold out.
 
     Raises:
         InputError: the sizes leave no room for a context, or would skip some of its tokens.
     """
 
     def __init__(
-        self, source, sizes, max_answer_length=30, n_best=20, threshold=None, scoring="squad"
+        self,
+        source,
+        sizes,
+        max_answer_length=30,
+        n_best=20,
+        threshold=None,
+        scoring="squad",
+        predict_file="",
+        seed=0,
     ):
         room = sizes.max_length - SPECIALS - sizes.max_question_length
         if sizes.stride > room:
@@ -59,6 +69,7 @@ class QuestionAnswering(Task):
                 f"--max_query_length={sizes.max_question_length}, found {sizes.stride}."
             )
         self._source = source
+        self._predict_file, self._seed = predict_file, seed
         self._sizes = sizes
         self._max_answer_length = max_answer_length
         self._n_best = n_best
@@ -71,7 +82,7 @@ class QuestionAnswering(Task):
 
     def prepare(self, reference):
         self.tokenizer = open_tokenizer(reference, self._sizes.max_length)
-        train, self._dev = self._source.train_and_dev()
+        train, self._dev = self._source.train_and_dev(self._seed)
         self._train = drop_unreadable(self.tokenizer, train)
         has_null = not all(self._train.answers)
         if has_null:
@@ -139,7 +150,7 @@ class QuestionAnswering(Task):
 
     def evaluation_set(self):
         if self._dev is None:
-            self._dev = self._source.dev()
+            self._dev = self._source.dev_rows(self._seed)
         return self._answerable("dev", self._dev) if self._dev else None
 
     def answers(self, outputs, batch):
@@ -183,7 +194,7 @@ class QuestionAnswering(Task):
         return Evaluation(scores, {"most wrong": Table(header, rows)}, {}, curves)
 
     def prediction_set(self):
-        self._predict = self._source.unlabelled()
+        self._predict = self._source.unlabelled(self._predict_file)
         return self._answerable("predict", self._predict)
 
     def write_predictions(self, answers, folder):

@@ -47,17 +47,20 @@ class Tagging(Task):
     Args:
         source: a `bert_keras.tasks.tagging.source.TaggedSource`, where the texts come from.
         max_length: tokens that a window may have, special tokens included.
+        predict_file: the texts to predict; "" where there are none.
+        seed: of the choice of texts to hold out.
 
     Raises:
         InputError: a window has no room for text.
     """
 
-    def __init__(self, source, max_length=128):
+    def __init__(self, source, max_length=128, predict_file="", seed=0):
         if max_length < _SHORTEST:
             raise InputError(
                 f"--max_seq_length: expected {_SHORTEST} at least, found {max_length}."
             )
         self._source = source
+        self._predict_file, self._seed = predict_file, seed
         self._max_length = max_length
         self._scheme = None
         self.types = []
@@ -75,7 +78,7 @@ class Tagging(Task):
 
     def prepare(self, reference):
         self.tokenizer = open_tokenizer(reference, self._max_length)
-        self._train, self._dev = self._source.train_and_dev()
+        self._train, self._dev = self._source.train_and_dev(self._seed)
         self.types = self._train.types
         self._scheme = self._train.scheme
         check_types(self._dev, self.types)
@@ -151,7 +154,7 @@ class Tagging(Task):
 
     def evaluation_set(self):
         if self._dev is None:
-            self._dev = self._source.dev()
+            self._dev = self._source.dev_rows(self._seed)
             check_types(self._dev, self.types)
         if not self._dev:
             return None
@@ -197,7 +200,7 @@ class Tagging(Task):
         return found | {"accuracy": accuracy, "f1_macro": macro}
 
     def prediction_set(self):
-        self._predict = self._source.unlabelled()
+        self._predict = self._source.unlabelled(self._predict_file)
         self._predict_windows = window_texts(self.tokenizer, self._predict.texts, self._max_length)
         return self._predict_windows.examples
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.errors import InputError
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
 from bert_keras.tasks.classification.relation_extraction import RelationExtraction
+from bert_keras.tasks.classification.source import EntitySource
 from bert_keras.tasks.classification.task import Classification
 from bert_keras.training.inference import Inference
 
@@ -31,14 +32,12 @@ def make_task(tmp_path):
     def make(*rows, max_length=64, kind=RelationExtraction, predict=None):
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(each) + "\n" for each in rows))
-        files = {
-            "train_file": str(path),
-            "dev_file": str(path),
-            "predict_file": predict or str(path),
-        }
-        return kind(
-            Source(**files, entities=NAMES if kind is RelationExtraction else ()), max_length
-        )
+        files = {"train": str(path), "dev": str(path)}
+        if kind is RelationExtraction:
+            source = EntitySource(**files, entities=NAMES)
+        else:
+            source = RowSource(**files)
+        return kind(source, max_length, predict_file=predict or str(path))
 
     return make
 

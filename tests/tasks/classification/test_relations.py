@@ -4,9 +4,10 @@ import json
 import pytest
 
 from bert_keras.data.rows import read_rows
-from bert_keras.data.source import Columns, Source
+from bert_keras.data.source import Columns
 from bert_keras.errors import InputError
 from bert_keras.tasks.classification.relations import have_types, mark_entities
+from bert_keras.tasks.classification.source import EntitySource
 
 ROW = {
     "text": "Ada lives in Rome.",
@@ -104,17 +105,17 @@ def test_a_source_of_relations(tmp_path):
     table = tmp_path / "rows.tsv"
     table.write_text("text\tlabel\nAda\tx\n")
     with pytest.raises(InputError, match=r"rows\.tsv:2: expected JSON lines, .* found TSV"):
-        Source(train_file=str(table), entities=NAMES).train_and_dev()
-    with pytest.raises(InputError, match=r"--entity_columns: expected two names, .* found 'head'"):
-        Source(train_file=str(table), entities=("head",))
+        EntitySource(train=str(table), entities=NAMES).train_and_dev(0)
+    with pytest.raises(InputError, match=r"entities: expected two names, .* found 'head'"):
+        EntitySource(train=str(table), entities=("head",))
     for more in ({"columns": Columns(pair="b")}, {"task_name": "MRPC", "data_dir": "x"}):
-        with pytest.raises(InputError, match="--entity_columns: expected own rows of one text"):
-            Source(entities=NAMES, **more)
+        with pytest.raises(InputError, match="entities: expected own rows of one text"):
+            EntitySource(entities=NAMES, **more)
 
 
 def test_the_sample(samples):
-    source = Source(train_file=str(samples / "relations.jsonl"), entities=NAMES, dev_fraction=0.0)
-    rows, _ = source.train_and_dev()
+    source = EntitySource(train=str(samples / "relations.jsonl"), entities=NAMES, dev_fraction=0.0)
+    rows, _ = source.train_and_dev(0)
     assert len(rows) == 114
     counts = collections.Counter(rows.labels)
     assert set(counts) == {"born_in", "founded", "lives_in", "works_for"}

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import Source
+from bert_keras.data.source import RowSource
 from bert_keras.errors import InputError
 from bert_keras.tasks.embedding import similarity
 from bert_keras.tasks.embedding.task import Embedding
@@ -24,13 +24,13 @@ def make_task(tmp_path, tiny_checkpoint):
             if lines:
                 path = tmp_path / f"{name}.tsv"
                 path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-                files[f"{name}_file"] = str(path)
+                files[name] = str(path)
         if predict:
             more["texts"] = str(tmp_path / "predict.jsonl")
             rows = [json.dumps({"text": text}) for text in predict]
             (tmp_path / "predict.jsonl").write_text("\n".join(rows), encoding="utf-8")
         columns = Columns("text", "pair", "score")
-        source = Source(columns=columns, kind="number", label_needed=False, **files)
+        source = RowSource(columns=columns, label_kind="number", label_needed=False, **files)
         task = Embedding(source, **{"max_length": 16} | more)
         if prepare:
             task.prepare(tiny_checkpoint)

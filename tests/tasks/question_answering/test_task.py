@@ -42,9 +42,10 @@ def make_task(tmp_path, tiny_checkpoint):
                 path = tmp_path / f"{name}.json"
                 paragraph = {"context": context, "qas": asked}
                 path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
-                paths[f"{name}_file"] = str(path)
-        source = QuestionSource(**paths, dev_file=paths["train_file"])
-        task = QuestionAnswering(source, **({"sizes": SIZES} | more))
+                paths[name] = str(path)
+        source = QuestionSource(paths["train"], dev=paths["train"])
+        more = {"sizes": SIZES, "predict_file": paths.get("predict", "")} | more
+        task = QuestionAnswering(source, **more)
         if prepare:
             task.prepare(tiny_checkpoint)
         return task
@@ -169,7 +170,7 @@ def test_a_threshold_that_nothing_tells_is_0(make_task, tiny_checkpoint, caplog)
         assert told not in caplog.text
         task = make_task(prepare=False, threshold=threshold)
         if not held_out:
-            task._source = dataclasses.replace(task._source, dev_file="", dev_fraction=0)
+            task._source = dataclasses.replace(task._source, dev="", dev_fraction=0)
         task.prepare(tiny_checkpoint)
     assert told in caplog.text and task._threshold == 0
 

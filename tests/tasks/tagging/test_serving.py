@@ -22,8 +22,8 @@ class Served:
         self.folder = folder
         rows = folder / "rows.jsonl"
         rows.write_text("".join(json.dumps({"text": t}) + "\n" for t in TEXTS if t.strip()))
-        source = TaggedSource(str(samples / "entities.jsonl"), predict_file=str(rows))
-        self.task = Tagging(source, 16)
+        source = TaggedSource(str(samples / "entities.jsonl"))
+        self.task = Tagging(source, 16, predict_file=str(rows))
         self.task.prepare(checkpoint)
         self.model = self.task.build_model(checkpoint, "float32")
         kernel, _ = self.model.get_layer("token_classifier").weights

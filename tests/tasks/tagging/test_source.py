@@ -16,12 +16,12 @@ def files(tmp_path):
 
 def test_held_out_texts_are_chosen_by_the_seed_and_are_not_trained_on(files):
     def held_out(seed):
-        source = TaggedSource(str(files / "train.conll"), dev_fraction=0.3, seed=seed)
-        train, dev = source.train_and_dev()
+        source = TaggedSource(str(files / "train.conll"), dev_fraction=0.3)
+        train, dev = source.train_and_dev(seed)
         assert not set(train.texts) & set(dev.texts)
         assert set(train.texts) | set(dev.texts) <= {f"Ada{n} ran" for n in range(20)}
         assert len(train) == 15 and 4 <= len(dev) <= 7
-        assert source.dev().texts == dev.texts
+        assert source.dev_rows(seed).texts == dev.texts
         return dev.texts
 
     assert held_out(1) == held_out(1)
@@ -34,24 +34,25 @@ def test_held_out_texts_are_chosen_by_the_seed_and_are_not_trained_on(files):
 def test_each_file_tells_its_scheme(files, tags, scheme):
     (files / "dev.conll").write_text("".join(f"Bo {tag}\n" for tag in tags.split()))
     names = {name: str(files / f"{name}.conll") for name in ("train", "dev")}
-    source = TaggedSource(names["train"], names["dev"])
-    train, dev = source.train_and_dev()
-    assert (train.scheme, dev.scheme, source.dev().scheme) == ("iob2", scheme, scheme)
-    assert dev.entities == [[Entity(0, 5, "PER"), Entity(9, 11, "PER")]] == source.dev().entities
+    source = TaggedSource(**names)
+    train, dev = source.train_and_dev(0)
+    assert (train.scheme, dev.scheme, source.dev_rows(0).scheme) == ("iob2", scheme, scheme)
+    assert dev.entities == [[Entity(0, 5, "PER"), Entity(9, 11, "PER")]]
+    assert source.dev_rows(0).entities == dev.entities
     # A given one is that of all files.
     with pytest.raises(InputError, match=r"dev\.conll:[12]: "):
-        TaggedSource(names["train"], names["dev"], scheme="iob2").train_and_dev()
+        TaggedSource(**names, scheme="iob2").train_and_dev(0)
 
 
 def test_what_is_missing(files):
     for source, message in (
-        (TaggedSource(), "--do_train needs --train_file."),
+        (TaggedSource(), "train: expected a file, found none"),
         (TaggedSource(str(files / "none.conll")), "expected entities to learn, found none"),
-        (TaggedSource(str(files / "dev.conll")), "--dev_fraction: 0.1 of 1 rows leaves none"),
+        (TaggedSource(str(files / "dev.conll")), "dev_fraction: 0.1 of 1 rows leaves none"),
     ):
         with pytest.raises(InputError, match=message):
-            source.train_and_dev()
-    with pytest.raises(InputError, match="--do_predict needs --predict_file"):
-        TaggedSource().unlabelled()
-    with pytest.raises(InputError, match=r"--dev_fraction: expected 0 to 1, found 1\.5"):
+            source.train_and_dev(0)
+    with pytest.raises(InputError, match="predict_file: expected a file, found none"):
+        TaggedSource().unlabelled("")
+    with pytest.raises(InputError, match=r"dev_fraction: expected 0 or more .* found 1\.5"):
         TaggedSource(dev_fraction=1.5)

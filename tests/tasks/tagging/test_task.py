@@ -30,8 +30,9 @@ def make_task(tmp_path, tiny_checkpoint):
                 content = "".join(json.dumps(row) + "\n" for row in content)
                 path = path.with_suffix(".jsonl")
             path.write_text(content)
-            files[f"{name}_file"] = str(path)
-        task = Tagging(TaggedSource(**files), max_length)
+            files[name] = str(path)
+        predict_file = files.pop("predict", "")
+        task = Tagging(TaggedSource(**files), max_length, predict_file)
         if prepare:
             task.prepare(tiny_checkpoint)
         return task
