@@ -3,10 +3,13 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.data.epochs import epoch_order, steps_per_epoch
 from bert_keras.data.packing import pack
 
 _ENCODE_BATCH = 1024
@@ -47,8 +50,12 @@ class EncodedExamples:
         return int(_row_length(self.token_ids))
 
 
+def _describe_by_number(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"example": int(number)} for number in batch["example"]]
+
+
 @dataclasses.dataclass(frozen=True)
-class TrainingSet:
+class LabelledExamples:
     """Examples with what the loss, or the task's `answers`, needs of each.
 
     Attributes:
@@ -57,12 +64,14 @@ class TrainingSet:
         group: how many examples, one after the other, are one to the loop and stay together: 2
             where they are the two texts of pairs.
         names: what targets that are numbers stand for.
+        describe: describes a batch to a person, a dict for each example.
     """
 
     examples: EncodedExamples
     targets: dict
     group: int = 1
-    names: tuple = ()
+    names: tuple[str, ...] = ()
+    describe: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = _describe_by_number
 
     @property
     def fingerprint(self):
@@ -81,6 +90,10 @@ class TrainingSet:
     def row_length(self):
         """Tokens of a row, in the batches that have the longest."""
         return self.examples.row_length
+
+    def long_from(self, schedule):
+        """The step from which rows are longer: none."""
+        return 0
 
     def batches(self, schedule, first_step=0):
         """See `training_batches`; the schedule has `batch_size` and `seed`."""
@@ -129,11 +142,6 @@ def encode(tokenizer, texts, pairs, max_length):
     )
 
 
-def steps_per_epoch(examples, batch_size):
-    """Batches in one pass over `examples` examples, the last, smaller one included."""
-    return -(-examples // batch_size)
-
-
 def training_batches(examples, targets, batch_size, seed, first_step=0, group=1):
     """Packed batches without end, shuffled anew in every epoch.
 
@@ -157,7 +165,7 @@ def training_batches(examples, targets, batch_size, seed, first_step=0, group=1)
         groups = np.arange(len(examples)).reshape(-1, group)
         epoch, skip = divmod(first_step, steps_per_epoch(len(groups), batch_size))
         while True:
-            order = np.random.default_rng([seed, epoch]).permutation(len(groups))
+            order = epoch_order(len(groups), seed, epoch)
             for chosen in _cut(order, batch_size)[skip:]:
                 yield groups[chosen].ravel()
             epoch, skip = epoch + 1, 0
