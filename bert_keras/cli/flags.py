@@ -53,7 +53,7 @@ class Flags:
             int: functools.partial(
                 flags.DEFINE_integer,
                 lower_bound=minimum,
-                upper_bound=maximum,  # type: ignore[arg-type]
+                upper_bound=maximum,
             ),
             float: functools.partial(flags.DEFINE_float, lower_bound=minimum, upper_bound=maximum),
         }
