@@ -7,7 +7,7 @@ import numpy as np
 import safetensors
 
 from bert_keras.checkpoints.contents import of
-from bert_keras.checkpoints.tensors_file import beginning
+from bert_keras.checkpoints.safetensors_header import beginning
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write

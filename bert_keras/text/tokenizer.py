@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bert_keras import files
 from bert_keras.errors import InputError
-from bert_keras.text import settings
+from bert_keras.text import tokenizer_files
 from bert_keras.text.framing import frame
 from bert_keras.text.normalizer import Normalizer
 from bert_keras.text.vocabulary import (
@@ -97,8 +97,8 @@ class BertTokenizer(tf.Module):
             InputError: a file is missing or broken, or asks for what this tokenizer does not do.
         """
         folder = files.resolve(reference)
-        tokens = settings.read_tokens(folder)
-        return cls(tokens, **{**settings.read(folder, tokens), **changes})
+        tokens = tokenizer_files.read_tokens(folder)
+        return cls(tokens, **{**tokenizer_files.read(folder, tokens), **changes})
 
     def save(self, folder):
         """Writes vocab.txt and tokenizer_config.json as Hugging Face's BertTokenizer reads them.
@@ -106,7 +106,7 @@ class BertTokenizer(tf.Module):
         Args:
             folder: where; made if it is not there.
         """
-        settings.write(pathlib.Path(folder), self)
+        tokenizer_files.write(pathlib.Path(folder), self)
 
     @property
     def vocabulary(self):

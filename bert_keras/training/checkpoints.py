@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import tensorflow as tf
 
-from bert_keras.checkpoints.tensors_file import DTYPES, beginning
+from bert_keras.checkpoints.safetensors_header import DTYPES, beginning
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, remove_temporary_files
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import safetensors
 
-from bert_keras.checkpoints.tensors_file import beginning
+from bert_keras.checkpoints.safetensors_header import beginning
 
 
 @pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "int64", "uint8"])
