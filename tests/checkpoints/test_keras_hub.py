@@ -87,7 +87,7 @@ def test_each_variable_takes_its_values(folder, caplog):
     model = BertPretrainer.from_pretrained(folder)
     assert [record.message for record in caplog.records if "exact GELU" in record.message] == [
         "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of 1e-5, "
-        "and ours both as the rest of the model: logits will differ by some thousandths."
+        "and ours both as the rest of the model: logits will differ by a few thousandths."
     ]
     caplog.clear()
     assert model.config == CONFIG and model.heads == {"masked_lm": {}}
@@ -138,7 +138,7 @@ def test_a_dataset_that_promises_more_than_there_is(folder):
         file.create_dataset(
             "layers/reversible_embedding/vars/0", (10**9, 8), "float32", chunks=(1024, 8)
         )
-    with pytest.raises(InputError, match="its datasets promise 32000"):
+    with pytest.raises(InputError, match="its datasets claim 32000"):
         open_checkpoint(folder)
 
 
@@ -156,7 +156,7 @@ def test_what_is_written_is_read_again_bit_for_bit(tmp_path, heads, caplog):
     assert again.values.keys() == {weight.ours for weight in mapping.weights(CONFIG, kept)}
     for name, value in again.values.items():
         np.testing.assert_array_equal(value, contents.values[name])
-    assert ("no place for the next_sentence" in caplog.text) == ("next_sentence" in heads)
+    assert ("left out: next_sentence" in caplog.text) == ("next_sentence" in heads)
     tokenizer = read_all(tmp_path)[1]
     assert tokenizer.vocabulary == VOCABULARY
     assert tokenizer.lowercase and tokenizer.max_length == 12
