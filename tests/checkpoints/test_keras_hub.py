@@ -50,7 +50,7 @@ INPUTS = {
 }
 
 
-def numbers(tensor):
+def to_numpy(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
@@ -132,7 +132,7 @@ def test_a_dataset_in_another_file_is_not_followed(folder, tmp_path):
         open_checkpoint(folder)
 
 
-def test_a_dataset_that_promises_more_than_there_is(folder):
+def test_a_dataset_that_claims_more_than_the_file_holds(folder):
     with h5py.File(folder / "model.weights.h5", "r+") as file:
         del file["layers/reversible_embedding/vars/0"]
         file.create_dataset(
@@ -169,23 +169,23 @@ def test_keras_hub_computes_the_same(tmp_path):
     theirs["padding_mask"] = INPUTS["example_ids"]
 
     write_keras_hub(random_contents(), tokenizer, tmp_path / "encoder")
-    expected = numbers(BertEncoder.from_pretrained(tmp_path / "encoder")(INPUTS)["pooled_output"])
+    expected = to_numpy(BertEncoder.from_pretrained(tmp_path / "encoder")(INPUTS)["pooled_output"])
     backbone = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "encoder"))
-    assert np.abs(numbers(backbone(theirs)["pooled_output"]) - expected).max() <= 1e-5
+    assert np.abs(to_numpy(backbone(theirs)["pooled_output"]) - expected).max() <= 1e-5
 
     write_keras_hub(random_contents(heads=["classifier"]), tokenizer, tmp_path / "classifier")
-    expected = numbers(BertClassifier.from_pretrained(tmp_path / "classifier")(INPUTS))
+    expected = to_numpy(BertClassifier.from_pretrained(tmp_path / "classifier")(INPUTS))
     classifier = keras_hub.models.BertTextClassifier.from_preset(str(tmp_path / "classifier"))
-    assert np.abs(numbers(classifier(theirs)) - expected).max() <= 1e-5
-    assert numbers(classifier.preprocessor("É a")["token_ids"])[:4].tolist() == [2, 9, 5, 3]
+    assert np.abs(to_numpy(classifier(theirs)) - expected).max() <= 1e-5
+    assert to_numpy(classifier.preprocessor("É a")["token_ids"])[:4].tolist() == [2, 9, 5, 3]
 
     write_keras_hub(random_contents(heads=["masked_lm"]), tokenizer, tmp_path / "masked_lm")
     masked = (INPUTS["token_ids"] == 4).astype("int32")
     model = BertPretrainer.from_pretrained(tmp_path / "masked_lm")
-    expected = numbers(model(INPUTS | {"masked": masked})["token_logits"])
+    expected = to_numpy(model(INPUTS | {"masked": masked})["token_logits"])
     masked_lm = keras_hub.models.BertMaskedLM.from_preset(str(tmp_path / "masked_lm"))
-    found = numbers(masked_lm(theirs | {"mask_positions": np.array([[4], [2]], "int32")}))[:, 0]
-    assert np.abs(found - expected).max() <= 3e-3  # its head has the exact GELU
+    logits = to_numpy(masked_lm(theirs | {"mask_positions": np.array([[4], [2]], "int32")}))[:, 0]
+    assert np.abs(logits - expected).max() <= 3e-3  # its head has the exact GELU
 
 
 def test_what_keras_hub_cannot_compute(tmp_path, caplog):
