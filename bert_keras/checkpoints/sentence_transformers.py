@@ -4,19 +4,14 @@ Its folders have Hugging Face's layout plus `modules.json`, the list of the modu
 folder with the settings of each module, all in JSON.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import pathlib
-from typing import TYPE_CHECKING, TypedDict
+from typing import Protocol, TypedDict
 
-from bert_keras.config import read_json
+from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, resolve
-
-if TYPE_CHECKING:
-    from bert_keras.models.embedder import BertEmbedder
 
 _MODULES = "modules.json"
 _KEY = "embedding"  # in config.json, for folders that have that file and the weights alone
@@ -32,6 +27,14 @@ class Pooling(TypedDict, total=False):
         normalize: whether the vector is scaled to length 1.
     """
 
+    pooling: str
+    normalize: bool
+
+
+class Embedder(Protocol):
+    """The attributes of a `BertEmbedder` that are written."""
+
+    config: BertConfig
     pooling: str
     normalize: bool
 
@@ -60,16 +63,16 @@ def read_pooling(ref: str | os.PathLike[str]) -> Pooling:
     return Pooling(pooling=entry["pooling"], normalize=entry["normalize"])
 
 
-def pooling_entry(model: BertEmbedder) -> dict[str, Pooling]:
+def pooling_entry(model: Embedder) -> dict[str, Pooling]:
     """Returns the pooling of a model as an entry for config.json, which `read_pooling` reads."""
     return {_KEY: Pooling(pooling=model.pooling, normalize=model.normalize)}
 
 
-def write_modules(model: BertEmbedder, folder: str | os.PathLike[str], max_length: int) -> None:
+def write_modules(model: Embedder, folder: str | os.PathLike[str], max_length: int) -> None:
     """Adds the files of sentence-transformers to a folder.
 
     Args:
-        model: the model.
+        model: a `BertEmbedder`.
         folder: the folder to which `write_huggingface` has written the model.
         max_length: the number of tokens to which texts are truncated, special tokens included.
 
