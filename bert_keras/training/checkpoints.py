@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import tensorflow as tf
 
-from bert_keras.checkpoints.tensors_file import DTYPES, beginning
+from bert_keras.checkpoints.safetensors_header import DTYPES, safetensors_header
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, remove_temporary_files
 
@@ -200,7 +200,7 @@ def _write(path, arrays, metadata):
 
     The library would want the checksum before it writes, as part of the header.
     """
-    start = beginning(
+    start = safetensors_header(
         {name: (array.dtype, array.shape) for name, array in arrays.items()},
         {"checksum": _NO_CHECKSUM.decode()} | metadata,
     )
