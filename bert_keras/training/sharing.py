@@ -1,22 +1,24 @@
-"""What of a model is traced and compiled once, for all its blocks."""
+"""Traces and compiles one function for all blocks of a model, in place of one for each."""
 
 import functools
 
 import tensorflow as tf
 
-# Width of an activation; narrower ones take no time that compiling could spare.
+from bert_keras.models.bert_model import BertModel
+
+# Width of an activation. Compiling narrower ones saves no time.
 _WORTH_COMPILING = 512
 
 
-def share_blocks(model, xla=False):
-    """Has a model train with one traced function for all blocks, and compiled activations.
+def share_blocks(model: BertModel, xla: bool = False) -> None:
+    """Makes a model train with one traced function for all blocks, and compiled activations.
 
-    XLA compiles for every number of rows anew, an activation in 0.1 s. Of the rest it would make
-    less on a processor: its matrix products are no faster than TensorFlow's, and its random
-    numbers are slower by far.
+    XLA compiles an activation in 0.1 s, and again for every number of rows. Compiling the rest of
+    a block makes it slower on a processor: XLA's matrix products are no faster than TensorFlow's,
+    and its random numbers are slower by far.
 
     Args:
-        model: a `BertModel`.
+        model: the model.
         xla: whether to compile all that is in a block.
     """
     trace = functools.partial(tf.function, autograph=False, reduce_retracing=True)

@@ -14,7 +14,7 @@ from bert_keras.training.loop import Trainer
 
 
 def train(strategy, **changes):
-    """Trains for two epochs; returns the model and what was told of each step."""
+    """Trains for two epochs; returns the model, the trainer and each step's scalars."""
     schedule = replace(batch_size=6, **changes)  # the last of 13 examples is a batch of its own
     with strategy.scope():
         model = make_model()
@@ -25,10 +25,10 @@ def train(strategy, **changes):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_as_on_one_device(mirrored, optimizer, parts):
-    one, _, expected = train(tf.distribute.get_strategy(), optimizer=optimizer, parts=1)
-    several, trainer, found = train(mirrored, optimizer=optimizer, parts=parts)
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_as_on_one_device(mirrored, optimizer, micro_batches):
+    one, _, expected = train(tf.distribute.get_strategy(), optimizer=optimizer, micro_batches=1)
+    several, trainer, found = train(mirrored, optimizer=optimizer, micro_batches=micro_batches)
     assert len(found) == len(expected) == 6
     assert max(scalars["gradient_norm"] for scalars in expected) > 1  # else clipping would not show
     for scalars, same in zip(found, expected, strict=True):
@@ -45,17 +45,17 @@ def test_as_on_one_device(mirrored, optimizer, parts):
         np.testing.assert_array_equal(first, second, variable.name)
 
 
-def test_every_row_is_answered_once(mirrored):
-    examples = make_examples(13).examples
+def test_every_row_is_predicted_once(mirrored):
+    examples = make_examples(13)
     with mirrored.scope():
         model = make_model()
 
-    def answers(outputs, batch):
+    def predictions(outputs, batch):
         return tf.concat([outputs, tf.cast(batch["example"], tf.float32)[:, tf.newaxis]], axis=1)
 
     for size in (5, 6, 99):  # batches of 5, 5, 3; of 6, 6 and one; of all
-        found = Inference(model, answers, size, mirrored)(examples, "")
-        expected = Inference(make_model(), answers, size)(examples, "")
+        found = Inference(model, predictions, size, mirrored)(examples, "")
+        expected = Inference(make_model(), predictions, size)(examples, "")
         np.testing.assert_allclose(found, expected, atol=1e-6)
         np.testing.assert_array_equal(found[:, -1], np.arange(13))
 
