@@ -52,10 +52,10 @@ def open_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
 
 
 def _divide_processor(count: int) -> None:
-    """Divides the processor into logical devices, if it is not divided into as many already."""
+    """Divides the processor into logical devices, if it does not have as many already."""
     (processor,) = tf.config.list_physical_devices("CPU")
     before = tf.config.get_logical_device_configuration(processor) or []
-    if len(before) == count:
+    if len(before) >= count:
         return
     devices = [tf.config.LogicalDeviceConfiguration()] * count
     try:
