@@ -153,7 +153,7 @@ class Job:
     def _build(self) -> tuple[BertModel, Callable[[], BertModel]]:
         """Builds the model to train, and a function that makes its float32 view."""
         settings, strategy = self._settings, self._strategy
-        # Not earlier: preparing a corpus draws random numbers, too; opening a prepared one does not.
+        # Not earlier: preparing a corpus draws random numbers, too; opening a prepared one none.
         keras.utils.set_random_seed(settings.seed)
         with strategy.scope():
             model, make_float32_view = _with_float32_view(
@@ -191,9 +191,8 @@ class Job:
         """Runs the loop; returns the evaluation of the model that was kept last, if any."""
         settings, folder = self._settings, self._folder
         task, training_set, examples = self._prepared
-        inference = functools.cache(
-            make_inference
-        )  # made when needed: the first step need not wait
+        # Made when first needed, so that the first step does not wait for it.
+        inference = functools.cache(make_inference)
         kept: Evaluation | None = None
 
         def on_evaluate(step: int) -> bool:

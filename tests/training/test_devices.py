@@ -60,6 +60,16 @@ def test_every_row_is_predicted_once(mirrored):
         np.testing.assert_array_equal(found[:, -1], np.arange(13))
 
 
+def test_a_processor_that_is_divided_already(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert len(tf.config.list_logical_devices("CPU")) == 2  # TensorFlow has started
+    with pytest.raises(InputError, match="expected 2, because TensorFlow has .* found 3") as error:
+        open_strategy(3)
+    assert error.value.field == "cpu_devices"
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", list)  # a process can have one alone
+    assert open_strategy(2) == ["CPU:0", "CPU:1"]
+
+
 def test_one_device_is_the_default(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     strategy = open_strategy()

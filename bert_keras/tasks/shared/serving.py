@@ -38,7 +38,7 @@ def of_text(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name) for name in names])
     def serve(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        encoded = tokenizer.encode(texts[0], *texts[1:2], max_length=max_length)
+        encoded = tokenizer.encode(texts[0], texts[1] if has_pairs else None, max_length=max_length)
         return _predict(model, predict, encoded["token_ids"], encoded["segment_ids"])
 
     return serve
