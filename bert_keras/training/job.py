@@ -101,11 +101,11 @@ class Job:
         """Trains to the end, and leaves the model for use in the folder.
 
         Args:
-            record: what the run is begun with, by name; kept in the folder.
-            open_writer: opens the writer of the run's events, once the folder is there.
+            record: the run's settings by recorded name, for the folder.
+            open_writer: opens the writer of the run's events, once the folder exists.
 
         Returns:
-            The evaluation of the model that is in the folder, where this call has made one.
+            The evaluation of the model in the folder; None if this call has not evaluated it.
 
         Raises:
             InputError: something cannot be used. No file has been touched then. Or loss and
@@ -247,7 +247,7 @@ class Job:
             )
         if agreed >= 0:
             trainer.recent[:] = checkpoints.restored_notes.get("recent", [])
-            _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
+            _log.info("Continuing at step %d of %d.", trainer.step, trainer.total_steps)
             before, now = checkpoints.restored_notes["devices"], strategy.num_replicas_in_sync
             if before != now:
                 _log.info(

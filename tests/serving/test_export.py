@@ -9,11 +9,9 @@ import pytest
 import sample_tasks
 import tensorflow as tf
 
-from bert_keras.data.rows import Columns
-from bert_keras.data.source import RowSource
+from bert_keras import Classification, Columns
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
-from bert_keras.tasks.classification.task import Classification
 
 TEXTS = ["The soup was cold.", "", "A man is playing a guitar!", "Größe 😀"]
 PAIRS = ["It was warm.", "Music.", "", "a b c d e f g h"]
@@ -22,9 +20,8 @@ PAIRS = ["It was warm.", "Music.", "", "a b c d e f g h"]
 class Served:
     """A task with a model of random weights, and its first export."""
 
-    def __init__(self, checkpoint, source, folder):
-        self.task = Classification(source, 16)
-        self.task.prepare(checkpoint)
+    def __init__(self, checkpoint, folder, **rows):
+        self.task = Classification(max_length=16, **rows).prepare(checkpoint, seed=0).task
         self.model = self.task.build_model(checkpoint, "float32")
         self.folder = folder
 
@@ -52,22 +49,29 @@ class Served:
 @pytest.fixture(scope="module")
 def topics(tiny_checkpoint, samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("topics") / "export"
-    return Served(tiny_checkpoint, RowSource(train=str(samples / "topics")), folder)
+    return Served(tiny_checkpoint, folder, train=str(samples / "topics"))
 
 
 @pytest.fixture(scope="module")
 def several(tiny_checkpoint, samples, tmp_path_factory):
-    source = RowSource(
-        train=str(samples / "multi.jsonl"), columns=Columns(label="labels"), label_kind="multi"
+    return Served(
+        tiny_checkpoint,
+        tmp_path_factory.mktemp("several"),
+        train=str(samples / "multi.jsonl"),
+        columns=Columns(label="labels"),
+        label_kind="multi",
     )
-    return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("several"))
 
 
 @pytest.fixture(scope="module")
 def similarity(tiny_checkpoint, samples, tmp_path_factory):
-    columns = Columns("sentence1", "sentence2", "score")
-    source = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
-    return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("similarity"))
+    return Served(
+        tiny_checkpoint,
+        tmp_path_factory.mktemp("similarity"),
+        train=str(samples / "scores.tsv"),
+        columns=Columns("sentence1", "sentence2", "score"),
+        label_kind="number",
+    )
 
 
 def softmax(logits):
@@ -154,15 +158,15 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def others(tiny_checkpoint, marking_checkpoint, samples, tmp_path_factory):
-    """The other tasks by name: the export of each, and its own answers before that."""
+    """The other tasks by name: the export of each, and its predictions before that."""
     made = {}
     for name, inputs in OTHERS.items():
         checkpoint = marking_checkpoint if name == "relations" else tiny_checkpoint
-        task = sample_tasks.make(name, samples)
+        settings = sample_tasks.make(name, samples)
         if name == "fillings":  # has no rows here to prepare
-            task.restore(checkpoint)
+            task = settings.load_pretrained(checkpoint)
         else:
-            task.prepare(checkpoint)
+            task = settings.prepare(checkpoint, seed=0).task
         functions = task.signatures(freeze(task.build_model(checkpoint, "float32")))
         version = export(functions, task.tokenizer, tmp_path_factory.mktemp(name))
         made[name] = version, functions["serving_default"](*map(tf.constant, inputs.values()))
@@ -275,9 +279,9 @@ def test_a_version_that_came_in_between_stays(topics, tmp_path, monkeypatch):
 def test_a_failure_leaves_nothing_behind(topics, tmp_path, monkeypatch):
     def save(module, path, signatures):
         (pathlib.Path(path) / "saved_model.pb").write_text("half")
-        raise OSError("no room")
+        raise OSError("disk full")
 
     monkeypatch.setattr(tf.saved_model, "save", save)
-    with pytest.raises(OSError, match="no room"):
+    with pytest.raises(OSError, match="disk full"):
         export({}, topics.task.tokenizer, tmp_path / "export")
     assert list((tmp_path / "export").iterdir()) == []

@@ -63,7 +63,7 @@ def test_every_row_is_predicted_once(mirrored):
 def test_a_processor_that_is_divided_already(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert len(tf.config.list_logical_devices("CPU")) == 2  # TensorFlow has started
-    with pytest.raises(InputError, match="expected 2, because TensorFlow has .* found 3") as error:
+    with pytest.raises(InputError, match=r"expected 2, because TensorFlow has .* found 3") as error:
         open_strategy(3)
     assert error.value.field == "cpu_devices"
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", list)  # a process can have one alone
