@@ -79,14 +79,14 @@ def softmax(logits):
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def test_strings_get_the_models_own_answers(topics):
-    answer = topics.signatures["serving_default"](text=tf.constant(TEXTS))
+def test_strings_get_the_models_own_predictions(topics):
+    prediction = topics.signatures["serving_default"](text=tf.constant(TEXTS))
     probabilities = softmax(topics.outputs(TEXTS))
-    assert set(answer) == {"label", "score", "probabilities"}
-    np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5, rtol=0)
-    np.testing.assert_allclose(answer["score"], probabilities.max(axis=1), atol=1e-5, rtol=0)
+    assert set(prediction) == {"label", "score", "probabilities"}
+    np.testing.assert_allclose(prediction["probabilities"], probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(prediction["score"], probabilities.max(axis=1), atol=1e-5, rtol=0)
     names = ["cooking", "sport", "weather"]
-    labels = [label.decode() for label in answer["label"].numpy()]
+    labels = [label.decode() for label in prediction["label"].numpy()]
     assert labels == [names[i] for i in probabilities.argmax(axis=1)]
     assert np.ptp(probabilities, axis=0).max() > 1e-3  # else the comparison would prove nothing
 
@@ -95,20 +95,20 @@ def test_any_batch(topics):
     expected = np.tile(softmax(topics.outputs(TEXTS)), (75, 1))
     for count in (0, 1, 7, 300):
         texts = tf.constant((TEXTS * 75)[:count], tf.string)
-        answer = topics.signatures["serving_default"](text=texts)
-        assert answer["label"].shape == answer["score"].shape == (count,)
-        assert answer["probabilities"].shape == (count, 3)
-        np.testing.assert_allclose(answer["probabilities"], expected[:count], atol=1e-5, rtol=0)
+        prediction = topics.signatures["serving_default"](text=texts)
+        assert prediction["label"].shape == prediction["score"].shape == (count,)
+        assert prediction["probabilities"].shape == (count, 3)
+        np.testing.assert_allclose(prediction["probabilities"], expected[:count], atol=1e-5, rtol=0)
 
 
-def test_ids_get_the_same_answers(topics):
+def test_ids_get_the_same_predictions(topics):
     signatures = topics.signatures
     inputs = topics.task.tokenizer(TEXTS, max_length=16)
     ids = {name: inputs[name] for name in ("token_ids", "segment_ids")}
-    answer = signatures["token_ids"](**ids)
+    prediction = signatures["token_ids"](**ids)
     expected = signatures["serving_default"](text=tf.constant(TEXTS))
-    np.testing.assert_allclose(answer["probabilities"], expected["probabilities"], atol=1e-5)
-    assert answer["label"].numpy().tolist() == expected["label"].numpy().tolist()
+    np.testing.assert_allclose(prediction["probabilities"], expected["probabilities"], atol=1e-5)
+    assert prediction["label"].numpy().tolist() == expected["label"].numpy().tolist()
     for shape in ((0, 5), (0, 0)):
         empty = signatures["token_ids"](
             token_ids=tf.zeros(shape, tf.int32), segment_ids=tf.zeros(shape, tf.int32)
@@ -122,11 +122,11 @@ def test_ids_get_the_same_answers(topics):
 
 def test_several_labels(several):
     signature = several.task.signatures(several.model)["serving_default"]
-    answer = signature(tf.constant(TEXTS))
+    prediction = signature(tf.constant(TEXTS))
     probabilities = 1 / (1 + np.exp(-several.outputs(TEXTS)))
-    np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(prediction["probabilities"], probabilities, atol=1e-5, rtol=0)
     names = np.array(several.task.labels)
-    assert [label.decode() for label in answer["label"].numpy()] == [
+    assert [label.decode() for label in prediction["label"].numpy()] == [
         ",".join(names[row >= 0.5]) for row in probabilities
     ]
     assert signature(tf.constant([], tf.string))["label"].shape == (0,)
@@ -135,10 +135,10 @@ def test_several_labels(several):
 def test_pairs_and_numbers(similarity):
     signature = similarity.signatures["serving_default"]
     inputs = {"text": tf.constant(TEXTS), "text_pair": tf.constant(PAIRS)}
-    answer = signature(**inputs)
-    assert set(answer) == {"score"}
+    prediction = signature(**inputs)
+    assert set(prediction) == {"score"}
     expected = similarity.outputs(TEXTS, PAIRS)[:, 0]
-    np.testing.assert_allclose(answer["score"], expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(prediction["score"], expected, atol=1e-5, rtol=0)
     assert np.ptp(expected) > 1e-3
     empty = signature(text=tf.constant([], tf.string), text_pair=tf.constant([], tf.string))
     assert empty["score"].shape == (0,)
@@ -178,7 +178,7 @@ ASK = """
 import json, sys
 import tensorflow as tf
 
-answers = []
+predictions = []
 for folder, inputs in json.loads(sys.argv[1]):
     tensors = {name: tf.constant(values) for name, values in inputs.items()}
     loaded = tf.saved_model.load(folder).signatures["serving_default"](**tensors)
@@ -190,7 +190,7 @@ for folder, inputs in json.loads(sys.argv[1]):
             {signature.inputs[name].name: values for name, values in inputs.items()},
         )
     ends = [*signature.inputs.values(), *signature.outputs.values()]
-    answers.append({
+    predictions.append({
         "load": {name: values.numpy().tolist() for name, values in loaded.items()},
         "session": {name: values.tolist() for name, values in fetched.items()},
         "batches": [end.tensor_shape.dim[0].size for end in ends],
@@ -206,13 +206,13 @@ try:
 except SystemExit as end:
     assert not end.code
 assert "bert_keras" not in sys.modules
-print("\\n" + json.dumps(answers, default=bytes.decode))
+print("\\n" + json.dumps(predictions, default=bytes.decode))
 """
 
 
 @pytest.fixture(scope="module")
 def asked(topics, others, tmp_path_factory):
-    """What all exports answer there, by name, and what was printed of the topics."""
+    """What all exports prediction there, by name, and what was printed of the topics."""
     exports = [(str(topics.version), {"text": TEXTS})]
     exports += [(str(version), OTHERS[name]) for name, (version, _) in others.items()]
     done = subprocess.run(
@@ -223,29 +223,31 @@ def asked(topics, others, tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     *printed, last = done.stdout.splitlines()
-    answers = dict(zip(["topics", *others], json.loads(last), strict=True))
-    return answers | {"printed": "\n".join(printed)}
+    predictions = dict(zip(["topics", *others], json.loads(last), strict=True))
+    return predictions | {"printed": "\n".join(printed)}
 
 
 def test_needs_tensorflow_alone(topics, asked):
-    answers, probabilities = asked["topics"], softmax(topics.outputs(TEXTS))
+    predictions, probabilities = asked["topics"], softmax(topics.outputs(TEXTS))
     for how in ("load", "session"):
-        np.testing.assert_allclose(answers[how]["probabilities"], probabilities, atol=1e-5, rtol=0)
-    assert answers["batches"] == [-1] * 4
+        np.testing.assert_allclose(
+            predictions[how]["probabilities"], probabilities, atol=1e-5, rtol=0
+        )
+    assert predictions["batches"] == [-1] * 4
     assert "Result for output key label:" in asked["printed"]
-    assert all(f"b'{label}'" in asked["printed"] for label in answers["session"]["label"])
+    assert all(f"b'{label}'" in asked["printed"] for label in predictions["session"]["label"])
 
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("how", ["load", "session"])
 def test_other_tasks_need_tensorflow_alone(others, asked, name, how):
-    expected, found = others[name][1], asked[name][how]
-    assert found.keys() == expected.keys()
+    expected, served = others[name][1], asked[name][how]
+    assert served.keys() == expected.keys()
     for key, values in expected.items():
         if values.dtype == tf.string:
-            assert found[key] == np.char.decode(values.numpy().astype(bytes), "utf-8").tolist()
+            assert served[key] == np.char.decode(values.numpy().astype(bytes), "utf-8").tolist()
         else:
-            np.testing.assert_allclose(found[key], values, atol=1e-5, rtol=0)
+            np.testing.assert_allclose(served[key], values, atol=1e-5, rtol=0)
     assert set(asked[name]["batches"]) == {-1}
 
 

@@ -28,10 +28,10 @@ def train(strategy, **changes):
 @pytest.mark.parametrize("micro_batches", [1, 2])
 def test_as_on_one_device(mirrored, optimizer, micro_batches):
     one, _, expected = train(tf.distribute.get_strategy(), optimizer=optimizer, micro_batches=1)
-    several, trainer, found = train(mirrored, optimizer=optimizer, micro_batches=micro_batches)
-    assert len(found) == len(expected) == 6
+    several, trainer, logged = train(mirrored, optimizer=optimizer, micro_batches=micro_batches)
+    assert len(logged) == len(expected) == 6
     assert max(scalars["gradient_norm"] for scalars in expected) > 1  # else clipping would not show
-    for scalars, same in zip(found, expected, strict=True):
+    for scalars, same in zip(logged, expected, strict=True):
         for name in ("loss", "loss_of_toy", "loss_of_length", "gradient_norm"):
             assert scalars[name] == pytest.approx(same[name], rel=1e-5), name
         assert scalars["padding_share"] == same["padding_share"]
@@ -54,10 +54,10 @@ def test_every_row_is_predicted_once(mirrored):
         return tf.concat([outputs, tf.cast(batch["example"], tf.float32)[:, tf.newaxis]], axis=1)
 
     for size in (5, 6, 99):  # batches of 5, 5, 3; of 6, 6 and one; of all
-        found = Inference(model, predictions, size, mirrored)(examples, "")
+        values = Inference(model, predictions, size, mirrored)(examples, "")
         expected = Inference(make_model(), predictions, size)(examples, "")
-        np.testing.assert_allclose(found, expected, atol=1e-6)
-        np.testing.assert_array_equal(found[:, -1], np.arange(13))
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+        np.testing.assert_array_equal(values[:, -1], np.arange(13))
 
 
 def test_a_processor_that_is_divided_already(monkeypatch):
