@@ -212,7 +212,7 @@ print("\\n" + json.dumps(predictions, default=bytes.decode))
 
 @pytest.fixture(scope="module")
 def asked(topics, others, tmp_path_factory):
-    """What all exports prediction there, by name, and what was printed of the topics."""
+    """What all exports predict there, by name, and what was printed of the topics."""
     exports = [(str(topics.version), {"text": TEXTS})]
     exports += [(str(version), OTHERS[name]) for name, (version, _) in others.items()]
     done = subprocess.run(
