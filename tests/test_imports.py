@@ -131,7 +131,8 @@ def test_no_library_module_knows_the_command_line(module):
         assert not printing, f"{module} prints in line {printing[0].lineno}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            flag = next((w for w in node.value.split() if w.strip("(`\"'").startswith("--")), None)
+            words = (word.strip("(`\"'") for word in node.value.split())
+            flag = next((w for w in words if w.startswith("--") and w.strip("-")), None)
             assert flag is None or module == "bert_keras.corpus.prepared", (
                 f"{module}:{node.lineno} names the flag {flag}"
             )
