@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
@@ -266,7 +266,7 @@ def test_transformers_loads_a_pretrainer(tmp_path, sentence_head):
     with open_checkpoint(tmp_path / "again") as checkpoint:
         again = contents_of(checkpoint)
     assert again.heads == model.heads
-    for weight, value in of(model).weights():
+    for weight, value in from_model(model).weights():
         if sentence_head or weight.part != "pooler":  # BertForMaskedLM has none
             np.testing.assert_array_equal(again.values[weight.ours], value)
 
