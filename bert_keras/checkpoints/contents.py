@@ -13,7 +13,7 @@ from bert_keras.checkpoints.heads import Heads
 from bert_keras.config import BertConfig
 
 if TYPE_CHECKING:
-    from bert_keras.models.bert_model import BertModel
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Contents:
             yield weight, self.values[weight.ours]
 
 
-def from_model(model: BertModel | Contents) -> Contents:
+def from_model(model: keras.Model | Contents) -> Contents:
     """Returns the contents of a model.
 
     Args:
@@ -60,7 +60,7 @@ def from_model(model: BertModel | Contents) -> Contents:
 class _ValuesOf(Mapping[str, np.ndarray]):
     """The values of a model, each copied on access, so that they are not all in memory twice."""
 
-    def __init__(self, model: BertModel):
+    def __init__(self, model: keras.Model):
         weights = mapping.weights(model.config, model.heads)
         self._variables = {weight.ours: mapping.variable(model, weight) for weight in weights}
 

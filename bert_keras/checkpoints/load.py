@@ -19,7 +19,8 @@ from bert_keras.errors import InputError
 from bert_keras.files import resolve
 
 if TYPE_CHECKING:
-    from bert_keras.models.bert_model import BertModel
+    import keras
+
     from bert_keras.text.tokenizer import BertTokenizer
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def open_checkpoint(ref: str | os.PathLike[str]) -> Checkpoint:
     )
 
 
-def load_weights(model: BertModel, ref: str | os.PathLike[str]) -> LoadReport:
+def load_weights(model: keras.Model, ref: str | os.PathLike[str]) -> LoadReport:
     """Loads a checkpoint's weights into a model.
 
     Args:
@@ -131,7 +132,7 @@ def load_weights(model: BertModel, ref: str | os.PathLike[str]) -> LoadReport:
         return copy_weights(checkpoint, model)
 
 
-def copy_weights(checkpoint: Checkpoint, model: BertModel) -> LoadReport:
+def copy_weights(checkpoint: Checkpoint, model: keras.Model) -> LoadReport:
     """Does what `load_weights` does, from an open checkpoint."""
     tensors = check_shapes(checkpoint, model.config, model.heads)
     copies = check_tied(checkpoint, tensors)

@@ -1,25 +1,20 @@
 """How the layers are executed, apart from what they compute."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import keras
 from keras import ops
 
 from bert_keras.layers.types import Tensor
 
-if TYPE_CHECKING:
-    from bert_keras.layers.transformer_block import TransformerBlock
-
 # Weights, hidden states, attention mask, positions and seeds to hidden states; see `on_weights`.
 BlockFunction: TypeAlias = Callable[
     [list[Tensor], Tensor, Tensor, Tensor | None, list[Tensor | None]], Tensor
 ]
-# A block, its hidden states and attention mask to hidden states.
-InferenceBlock: TypeAlias = Callable[["TransformerBlock", Tensor, Tensor], Tensor]
+# A `TransformerBlock`, its hidden states and attention mask to hidden states.
+InferenceBlock: TypeAlias = Callable[[keras.layers.Layer, Tensor, Tensor], Tensor]
 Compile: TypeAlias = Callable[[Callable[..., Tensor]], Callable[..., Tensor]]
 
 
@@ -60,13 +55,13 @@ class Execution:
 
     def run(
         self,
-        block: TransformerBlock,
+        block: keras.layers.Layer,
         hidden_states: Tensor,
         attention_mask: Tensor,
         positions: Tensor | None,
         training: bool,
     ) -> Tensor:
-        """Executes a block; see `TransformerBlock.call`."""
+        """Executes a `TransformerBlock`; the arguments are those of its `call`."""
         if self.inference_block is not None:
             return self.inference_block(block, hidden_states, attention_mask)
 
@@ -83,11 +78,11 @@ class Execution:
         return (keras.remat(run) if training and self.recompute else run)(hidden_states)
 
 
-def on_weights(block: TransformerBlock) -> BlockFunction:
+def on_weights(block: keras.layers.Layer) -> BlockFunction:
     """Makes a function that computes a block for training on weights that are given.
 
     Args:
-        block: a built block; any block of a model serves, because they differ in weights alone.
+        block: a built `TransformerBlock`; all blocks of a model differ in their weights only.
 
     Returns:
         A function of a tensor for each of the block's `weights`, the hidden states, the attention

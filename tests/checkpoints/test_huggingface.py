@@ -295,6 +295,6 @@ def test_a_second_copy_of_the_word_embedding_must_be_the_same(tmp_path):
     assert load_weights(model, tmp_path / "golden").left_over == ()
     twice["cls.predictions.decoder.weight"] = tensors[words] + 1
     write(tmp_path / "golden", tensors | twice)
-    with pytest.raises(InputError, match=r"decoder\.weight is another than bert\.embeddings\.word"):
+    with pytest.raises(InputError, match=r"decoder\.weight differs from bert\.embeddings\.word"):
         BertPretrainer.from_pretrained(tmp_path / "golden")
     assert len(load_weights(BertEncoder(model.config), tmp_path / "golden").loaded) == 5 + 16 + 2
