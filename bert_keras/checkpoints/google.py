@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
@@ -131,7 +131,7 @@ def write_google(model, folder):
     """
     import tensorflow as tf
 
-    contents = of(model)
+    contents = from_model(model)
     config = contents.config
     if config.position_embedding_type == "sinusoidal":
         raise InputError("Google's BERT has no sinusoidal positions.")

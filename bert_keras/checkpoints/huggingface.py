@@ -6,7 +6,8 @@ import pathlib
 import numpy as np
 import safetensors
 
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
+from bert_keras.checkpoints.heads import CLASSIFIER, TOKEN_CLASSIFIER, architecture
 from bert_keras.checkpoints.tensors_file import beginning
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
@@ -15,17 +16,6 @@ from bert_keras.files import atomic_write
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 _FLOATS = ("F32", "F16", "BF16")
-# transformers' class for a model with these heads; for any other it is the encoder's, which leaves
-# heads that it does not know unread, and says so.
-_OF_TOKENS = "BertForTokenClassification"
-_ARCHITECTURES = {
-    ("classifier",): "BertForSequenceClassification",
-    ("token_classifier",): _OF_TOKENS,
-    ("masked_lm", "next_sentence"): "BertForPreTraining",
-    ("masked_lm",): "BertForMaskedLM",
-    ("next_sentence",): "BertForNextSentencePrediction",
-    ("qa_outputs",): "BertForQuestionAnswering",
-}
 
 
 class HuggingFaceCheckpoint:
@@ -49,8 +39,9 @@ class HuggingFaceCheckpoint:
 
     def __init__(self, folder):
         self.config = BertConfig.from_file(folder / CONFIG)
-        of_tokens = read_json(folder / CONFIG).get("architectures") == [_OF_TOKENS]
-        self.not_held = ("classifier",) if of_tokens else ("token_classifier",)
+        architectures = read_json(folder / CONFIG).get("architectures")
+        of_tokens = architectures == [TOKEN_CLASSIFIER.architecture]
+        self.not_held = (CLASSIFIER.name if of_tokens else TOKEN_CLASSIFIER.name,)
         self.location = folder / WEIGHTS
         if not self.location.is_file():
             raise InputError(_why_no_weights(folder))
@@ -114,15 +105,14 @@ def write_huggingface(model, folder, labels=None, extra=None):
     Raises:
         InputError: the model has sinusoidal positions, which transformers' BERT has not.
     """
-    contents = of(model)
+    contents = from_model(model)
     config, heads = contents.config, contents.heads
     if config.position_embedding_type == "sinusoidal":
         raise InputError("Hugging Face's BERT has no sinusoidal positions.")
-    architecture = _ARCHITECTURES.get(tuple(heads), "BertModel")
     for sizes in heads.values():
         if labels is None and "num_classes" in sizes:
             labels = [f"LABEL_{index}" for index in range(sizes["num_classes"])]
-    values = config.to_dict() | {"model_type": "bert", "architectures": [architecture]}
+    values = config.to_dict() | {"model_type": "bert", "architectures": [architecture(heads)]}
     if labels is not None:
         values["id2label"] = {str(index): label for index, label in enumerate(labels)}
         values["label2id"] = {label: index for index, label in enumerate(labels)}

@@ -10,7 +10,7 @@ import shutil
 
 import numpy as np
 
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 
@@ -182,7 +182,7 @@ def write_keras_hub(model, tokenizer, folder):
         InputError: KerasHub is not installed, or its BERT is too different for the weights.
         OSError: there is no room, or it cannot be written.
     """
-    contents = of(model)
+    contents = from_model(model)
     config = contents.config
     if config.position_embedding_type == "sinusoidal" or config.hidden_act in ("relu", "silu"):
         raise InputError(

@@ -21,7 +21,7 @@ from bert_keras.training.interruption import Interruption
 from bert_keras.training.loop import Trainer
 from bert_keras.training.run_folder import RunFolder
 from bert_keras.training.settings import TrainingSettings
-from bert_keras.training.sharing import share_blocks
+from bert_keras.training.sharing import training_execution
 from bert_keras.training.skipped_rows import SkippedRows
 from bert_keras.training.task import (
     ComparesExamples,
@@ -159,10 +159,13 @@ class Job:
             model, make_float32_view = _with_float32_view(
                 lambda: self._prepared.task.build_model(self._reference, settings.dtype)
             )
-        if strategy.num_replicas_in_sync > 1:
-            model.tell_replicas_apart(lambda: current_replica(strategy)[0])
-        model.recompute = settings.recompute
-        share_blocks(model, settings.xla)
+        several = strategy.num_replicas_in_sync > 1
+        model.execution = training_execution(
+            model,
+            recompute=settings.recompute,
+            xla=settings.xla,
+            replica=(lambda: current_replica(strategy)[0]) if several else None,
+        )
         return model, make_float32_view
 
     def _make_inference(

@@ -112,7 +112,7 @@ class Trainer:
         return memory.StepSize.from_batch(
             batch,
             examples=self._schedule.batch_size,
-            recompute=self._model.recompute,
+            recompute=self._model.execution.recompute,
             micro_batches=self._schedule.micro_batches,
             replicas=self._strategy.num_replicas_in_sync,
             local_replicas=replicas_in_process(self._strategy),

@@ -16,6 +16,7 @@ from toys import (
 from bert_keras.data.batches import LabelledExamples, training_batches
 from bert_keras.data.packing import pack
 from bert_keras.errors import InputError
+from bert_keras.layers.execution import Execution
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.training import memory, sharing
 from bert_keras.training.loop import Trainer
@@ -185,13 +186,12 @@ def test_shared_blocks_train_as_others_do(xla, recompute, monkeypatch):
     def train(shares):
         # Three of them: the last one reads some tokens alone and has a trace of its own.
         model = make_model(layers=3)
-        model.recompute = recompute
-        if shares:
-            sharing.share_blocks(model, xla)
+        shared = sharing.training_execution(model, recompute, xla)
+        model.execution = shared if shares else Execution(recompute=recompute)
         traced = []
-        run = TransformerBlock._run
+        run = TransformerBlock.compute
         with mock.patch.object(
-            TransformerBlock, "_run", lambda *given: traced.append(given[0]) or run(*given)
+            TransformerBlock, "compute", lambda *given: traced.append(given[0]) or run(*given)
         ):
             seen = []
             trainer = Trainer(model, TwoTerms(), make_examples(), replace(epochs=1.0))
