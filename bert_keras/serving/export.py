@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from bert_keras.serving.warmup import write_warmup
 def export(
     functions: Mapping[str, Any],
     tokenizer: tf.Module,
-    folder: str | pathlib.Path,
+    folder: str | os.PathLike[str],
     others: Mapping[str, Any] | None = None,
 ) -> pathlib.Path:
     """Writes a SavedModel into the next free numbered folder.

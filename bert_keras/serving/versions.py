@@ -8,7 +8,7 @@ from bert_keras.files import temporary_folder
 
 
 def write_version(
-    folder: str | pathlib.Path, write: Callable[[pathlib.Path], object]
+    folder: str | os.PathLike[str], write: Callable[[pathlib.Path], object]
 ) -> pathlib.Path:
     """Writes an export into the next free numbered folder.
 
