@@ -40,6 +40,7 @@ def turn():
     import tensorflow as tf
 
     from bert_keras.config import BertConfig
+    from bert_keras.layers.execution import Execution
     from bert_keras.models.classifier import BertClassifier
     from bert_keras.training.optimizer import AdamW
 
@@ -52,7 +53,7 @@ def turn():
         max_position_embeddings=FLAGS.length,
     )
     model = BertClassifier(config, 2, dtype=FLAGS.dtype)
-    model.recompute = FLAGS.recompute
+    model.execution = Execution(recompute=FLAGS.recompute)
     optimizer = AdamW(1e-4)
     optimizer.build(model.trainable_variables)
     shape = (FLAGS.rows, FLAGS.length)

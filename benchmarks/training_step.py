@@ -44,7 +44,7 @@ def our_step():
 
     from bert_keras.models.classifier import BertClassifier
     from bert_keras.training.optimizer import AdamW
-    from bert_keras.training.sharing import share_blocks
+    from bert_keras.training.sharing import training_execution
     from bert_keras.training.step import TrainingStep
 
     class Task:
@@ -76,7 +76,7 @@ def our_step():
     }
     names = {"bfloat16": "mixed_bfloat16"}
     model = BertClassifier(config(), 2, dtype=names.get(FLAGS.precision, FLAGS.precision))
-    share_blocks(model)
+    model.execution = training_execution(model)
     optimizer = AdamW(1e-4)
     optimizer.build(model.trainable_variables)
     step = TrainingStep(model, Task(), optimizer, tf.distribute.get_strategy())

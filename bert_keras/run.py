@@ -402,7 +402,7 @@ class Run:
             self._loaded = bound, place, inference
         bound, place, inference = self._loaded
         if dev:
-            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var, call-arg]
+            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var]
             bound = task.restore(place)
         return bound, place, inference
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from bert_keras.checkpoints.contents import Contents, of
+from bert_keras.checkpoints.contents import Contents, from_model
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
@@ -147,7 +147,7 @@ def write_google(model: keras.Model | Contents, folder: str | os.PathLike[str]) 
     """
     import tensorflow as tf
 
-    contents = of(model)
+    contents = from_model(model)
     config = contents.config
     if config.position_embedding_type == "sinusoidal":
         raise InputError("Google's BERT has no sinusoidal positions.")

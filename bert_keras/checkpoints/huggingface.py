@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import safetensors
 
-from bert_keras.checkpoints.contents import Contents, of
+from bert_keras.checkpoints.contents import Contents, from_model
+from bert_keras.checkpoints.heads import CLASSIFIER, TOKEN_CLASSIFIER, architecture
 from bert_keras.checkpoints.safetensors_header import safetensors_header
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 _FLOATS = ("F32", "F16", "BF16")
-# transformers' class for a model with these heads; for any other it is the encoder's, which leaves
-# heads that it does not know unread, and says so.
-_OF_TOKENS = "BertForTokenClassification"
-_ARCHITECTURES = {
-    ("classifier",): "BertForSequenceClassification",
-    ("token_classifier",): _OF_TOKENS,
-    ("masked_lm", "next_sentence"): "BertForPreTraining",
-    ("masked_lm",): "BertForMaskedLM",
-    ("next_sentence",): "BertForNextSentencePrediction",
-    ("qa_outputs",): "BertForQuestionAnswering",
-}
 
 
 class HuggingFaceCheckpoint:
@@ -63,8 +53,10 @@ class HuggingFaceCheckpoint:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.config = BertConfig.from_file(folder / CONFIG)
-        of_tokens = read_json(folder / CONFIG).get("architectures") == [_OF_TOKENS]
-        self.not_held: tuple[str, ...] = ("classifier",) if of_tokens else ("token_classifier",)
+        architectures = read_json(folder / CONFIG).get("architectures")
+        of_tokens = architectures == [TOKEN_CLASSIFIER.architecture]
+        missing = CLASSIFIER if of_tokens else TOKEN_CLASSIFIER
+        self.not_held: tuple[str, ...] = (missing.name,)
         self.location = folder / WEIGHTS
         if not self.location.is_file():
             raise InputError(_no_weights_message(folder))
@@ -136,15 +128,14 @@ def write_huggingface(
         InputError: the model has sinusoidal positions, which transformers' BERT does not support.
         OSError: a file cannot be written.
     """
-    contents = of(model)
+    contents = from_model(model)
     config, heads = contents.config, contents.heads
     if config.position_embedding_type == "sinusoidal":
         raise InputError("Hugging Face's BERT has no sinusoidal positions.")
-    architecture = _ARCHITECTURES.get(tuple(heads), "BertModel")
     for sizes in heads.values():
         if labels is None and "num_classes" in sizes:
             labels = [f"LABEL_{index}" for index in range(sizes["num_classes"])]
-    values = config.to_dict() | {"model_type": "bert", "architectures": [architecture]}
+    values = config.to_dict() | {"model_type": "bert", "architectures": [architecture(heads)]}
     if labels is not None:
         values["id2label"] = {str(index): label for index, label in enumerate(labels)}
         values["label2id"] = {label: index for index, label in enumerate(labels)}
@@ -163,5 +154,5 @@ def write_huggingface(
             value = value.T if "huggingface" in weight.transposed_in else value
             file.write(np.ascontiguousarray(value))
     with atomic_write(folder / CONFIG) as file:
-        json.dump(values | (extra or {}), file, indent=2, ensure_ascii=False)
+        json.dump(values | dict(extra or {}), file, indent=2, ensure_ascii=False)
         file.write("\n")

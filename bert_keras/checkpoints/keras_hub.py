@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from bert_keras.checkpoints.contents import Contents, of
+from bert_keras.checkpoints.contents import Contents, from_model
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 
@@ -203,7 +203,7 @@ def write_keras_hub(
             its activation.
         OSError: the disk is full, or a file cannot be written.
     """
-    contents = of(model)
+    contents = from_model(model)
     config = contents.config
     if config.position_embedding_type == "sinusoidal" or config.hidden_act in ("relu", "silu"):
         raise InputError(

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.checkpoints import mapping
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.checkpoints.google import GoogleCheckpoint, write_google
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
@@ -171,7 +171,7 @@ def test_what_is_written_is_read_again_bit_for_bit(tmp_path, make):
     with open_checkpoint(tmp_path) as checkpoint:
         again = contents_of(checkpoint)
     assert again.config == model.config and again.heads == model.heads
-    for weight, value in of(model).weights():
+    for weight, value in from_model(model).weights():
         np.testing.assert_array_equal(again.values[weight.ours], value)
 
 

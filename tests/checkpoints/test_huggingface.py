@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
@@ -266,7 +266,7 @@ def test_transformers_loads_a_pretrainer(tmp_path, sentence_head):
     with open_checkpoint(tmp_path / "again") as checkpoint:
         again = contents_of(checkpoint)
     assert again.heads == model.heads
-    for weight, value in of(model).weights():
+    for weight, value in from_model(model).weights():
         if sentence_head or weight.part != "pooler":  # BertForMaskedLM has none
             np.testing.assert_array_equal(again.values[weight.ours], value)
 
@@ -295,6 +295,6 @@ def test_a_second_copy_of_the_word_embedding_must_be_the_same(tmp_path):
     assert load_weights(model, tmp_path / "golden").left_over == ()
     twice["cls.predictions.decoder.weight"] = tensors[words] + 1
     write(tmp_path / "golden", tensors | twice)
-    with pytest.raises(InputError, match=r"decoder\.weight is another than bert\.embeddings\.word"):
+    with pytest.raises(InputError, match=r"decoder\.weight differs from bert\.embeddings\.word"):
         BertPretrainer.from_pretrained(tmp_path / "golden")
     assert len(load_weights(BertEncoder(model.config), tmp_path / "golden").loaded) == 5 + 16 + 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bert_keras.checkpoints import mapping
-from bert_keras.checkpoints.contents import Contents, of
+from bert_keras.checkpoints.contents import Contents, from_model
 from bert_keras.checkpoints.convert import read_all
 from bert_keras.checkpoints.keras_hub import write_keras_hub
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
@@ -92,7 +92,7 @@ def test_each_variable_takes_its_values(folder, caplog):
     caplog.clear()
     assert model.config == CONFIG and model.heads == {"masked_lm": {}}
     expected = random_contents(heads=["masked_lm"]).values
-    for weight, found in of(model).weights():
+    for weight, found in from_model(model).weights():
         np.testing.assert_array_equal(found, expected[weight.ours])
     report = load_weights(model.encoder, folder)
     assert report.left_over[0] == "task.weights.h5/layers/masked_lm_head/_intermediate_dense/vars/0"

@@ -41,11 +41,11 @@ def test_keras_file_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("write", [write_huggingface, write_google])
-def test_a_folder_brings_its_head(tmp_path, write, capsys):
+def test_a_folder_brings_its_head(tmp_path, write, caplog):
     model = BertQuestionAnswering(SMALL)
     write(model, tmp_path)
     again = BertQuestionAnswering.from_pretrained(tmp_path)
-    assert "Newly made" not in capsys.readouterr().err
+    assert "Newly made" not in caplog.text
     tolerance = 0 if write is write_huggingface else 2e-2  # Google's GELU is another
     difference = numbers(again(some_inputs(2))) - numbers(model(some_inputs(2)))
     assert np.abs(difference).max() <= tolerance
@@ -60,10 +60,10 @@ def test_a_folder_brings_its_head(tmp_path, write, capsys):
         assert shapes["qa_outputs.weight"] == (2, 8) and shapes["qa_outputs.bias"] == (2,)
 
 
-def test_the_head_of_an_encoders_folder_is_new(tmp_path, capsys):
+def test_the_head_of_an_encoders_folder_is_new(tmp_path, caplog):
     write_huggingface(BertEncoder(SMALL), tmp_path)
     BertQuestionAnswering.from_pretrained(tmp_path)
-    assert "Newly made: qa_outputs/kernel, qa_outputs/bias." in capsys.readouterr().err
+    assert "Newly made: qa_outputs/kernel, qa_outputs/bias." in caplog.text
 
 
 def test_transformers_loads_it_with_equal_logits(tmp_path):
