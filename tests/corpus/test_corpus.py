@@ -349,4 +349,4 @@ def test_without_a_network(tmp_path, monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    assert "does not answer" in error("tfds:lm1b")
+    assert "does not respond" in error("tfds:lm1b")
