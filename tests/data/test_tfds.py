@@ -174,7 +174,7 @@ def test_an_unclear_label_is_asked_for():
 
 def test_without_network_it_fails_at_once():
     start = time.monotonic()
-    with pytest.raises(InputError, match=r"glue.* is not in .*, and its host https://.* does not respond"):
+    with pytest.raises(InputError, match=r"glue.* is not in .*, and its host .* does not resp"):
         read_rows("tfds:glue/sst2")
     assert time.monotonic() - start < 10
 
