@@ -31,7 +31,7 @@ NAME = "bert_passages"
 VERSION = "1.0.0"
 _COUNTED_AT_ONCE = 1024
 _HEAD = struct.Struct("<qqqq")
-# An error that another one wraps, of which only the text is left.
+# The text of an error, inside the text of the error that wraps it.
 _WRAPPED_ERROR = re.compile(
     r"(InputError|errors_impl\.\w+|\w+Error(?=: \[Errno)): (.+?)(?: \[while running|$)",
     re.MULTILINE,

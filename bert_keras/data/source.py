@@ -170,7 +170,9 @@ class RowSource(Source[Rows]):
     def _read(self, split: Split, file: str) -> Rows:
         if not file:
             return glue.read_glue(self.task_name, self.data_dir, split)
-        labelled = False if split == "test" else True if self.label_needed else None
+        labelled: bool | None = split != "test"
+        if labelled and not self.label_needed:
+            labelled = None  # reads labels if the file has them
         columns = glue.find_task(self.task_name)[1].columns if self.task_name else self.columns
         return read_rows(file, columns=columns, kind=self.kind, labelled=labelled)
 
