@@ -9,7 +9,7 @@ from bert_keras.checkpoints.load import announce, load_weights, num_classes, ope
 from bert_keras.config import read_json
 from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
-from bert_keras.data.predictions import write_predictions
+from bert_keras.data.predictions import write_json_lines
 from bert_keras.data.tables import shorten
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
@@ -225,7 +225,7 @@ class Tagging(Task):
             ]
             for text, entities in zip(texts.texts, of_texts, strict=True)
         ]
-        write_predictions(path, texts, {"entities": column})
+        write_json_lines(path, texts.records, {"entities": column})
         return path
 
     def signatures(self, model):
