@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test test-long clean
+.PHONY: demo docs test test-long clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/python demo/news.py runs/bbc_news
@@ -22,8 +22,12 @@ test: $(VENV)/test
 test-long: $(VENV)/test
 	$(VENV)/bin/python -m pytest -m long
 
+docs: $(VENV)/docs
+	$(VENV)/bin/mkdocs build --quiet
+	@printf 'The documentation: site/index.html (or $(VENV)/bin/mkdocs serve)\n'
+
 clean:
-	rm -rf $(VENV) $(RUN) runs/bbc_news
+	rm -rf $(VENV) $(RUN) runs/bbc_news site
 
 $(VENV)/base: setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -37,4 +41,8 @@ $(VENV)/demo: $(VENV)/base demo/requirements.txt
 
 $(VENV)/test: $(VENV)/base
 	$(VENV)/bin/pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/docs: $(VENV)/base
+	$(VENV)/bin/pip install --quiet --editable '.[docs]'
 	touch $@

@@ -48,6 +48,7 @@ setuptools.setup(
         ],
         "beam": ["apache-beam>=2.77"],  # beside pretraining's, to prepare beyond one machine
         "datasets": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6.0"],
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
         "keras_hub": ["keras-nlp>=0.32"],  # KerasHub by its other name; presets are read without it
         "litert": ["ai-edge-litert>=2.3"],  # answers with what --export_format=litert writes
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
