@@ -19,11 +19,11 @@ test: $(VENV)/test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest --numprocesses 3 --dist worksteal
 
-test-long: $(VENV)/test
+test-long: $(VENV)/test $(VENV)/demo $(VENV)/docs
 	$(VENV)/bin/python -m pytest -m long
 
 docs: $(VENV)/docs
-	$(VENV)/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 	@printf 'The documentation: site/index.html (or $(VENV)/bin/mkdocs serve)\n'
 
 clean:

