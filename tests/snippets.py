@@ -3,8 +3,8 @@
     .venv/bin/python tests/snippets.py README.md docs/tagging.md
     .venv/bin/python tests/snippets.py --synced
 
-The first runs pages with the real weights and writes what was printed into them. The second notes
-in README.zh-CN.md that it says what README.md says.
+The first runs pages with the real weights and writes what was printed into them. The second
+copies the code of README.md into README.zh-CN.md and notes there that both say the same.
 
 A `python` or `bash` block is run; a `text` block after it holds its output, where a line `...`
 stands for lines left out. `json` and `yaml` blocks are data. `<!-- not run: REASON -->` above a
@@ -39,7 +39,8 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _DECIMAL = re.compile(r"\d\.\d")
-_SYNCED = re.compile(r"<!-- synced with README.md: (\w+) -->")
+_FIGURES = re.compile(r"<!-- results: .*?<!-- end -->", re.DOTALL)
+_NOTE = re.compile(r"^<!-- synced: .* -->$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,15 +195,14 @@ def _saved_model_cli(*words: str) -> None:
         sys.argv = before
 
 
-def digest(text: str) -> str:
-    """The hash by which README.zh-CN.md names the README.md that it says the same as."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def sync_note() -> str:
+    """The line by which README.zh-CN.md names both texts, without the figures in them."""
 
+    def digest(name: str) -> str:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        return hashlib.sha256(_NOTE.sub("", _FIGURES.sub("", text)).encode()).hexdigest()[:16]
 
-def synced_with(text: str) -> str | None:
-    """The hash that README.zh-CN.md has."""
-    match = _SYNCED.search(text)
-    return match and match[1]
+    return f"<!-- synced: README.md {digest('README.md')}, this file {digest(CHINESE.name)} -->"
 
 
 def run_page(text: str, page: Page) -> list[tuple[Block, str]]:
@@ -284,8 +284,12 @@ def _write_outputs(path: pathlib.Path) -> None:
 
 
 def _note_synced() -> None:
-    note = f"<!-- synced with README.md: {digest((ROOT / 'README.md').read_text('utf-8'))} -->"
-    CHINESE.write_text(_SYNCED.sub(note, CHINESE.read_text("utf-8")), encoding="utf-8")
+    """Copies the code of README.md into README.zh-CN.md and notes that both say the same."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    copies = iter([match[0] for match in _BLOCK.finditer(readme)])
+    text = _BLOCK.sub(lambda _: next(copies), CHINESE.read_text(encoding="utf-8"))
+    CHINESE.write_text(text, encoding="utf-8")
+    CHINESE.write_text(_NOTE.sub(sync_note(), text), encoding="utf-8")
 
 
 if __name__ == "__main__":

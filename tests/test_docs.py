@@ -1,14 +1,17 @@
-"""The examples in the documentation."""
+"""The documentation names what exists, and its examples for clusters work."""
 
 import json
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 import yaml
 
-DOCS = pathlib.Path(__file__).parents[1] / "docs"
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "data" / "README.md"])
 # In the place of Slurm's tools: lists nodes, and runs what srun is given as two tasks.
 SLURM = """
 scontrol() { [ "$1" = show ] && printf 'node1\\nnode2\\n' || echo "requeued $2"; }
@@ -54,7 +57,7 @@ def run(script, folder, **environment):
 
 
 def test_the_slurm_script_tells_every_worker_who_it_is(tmp_path):
-    (script,) = blocks("bash")
+    script = blocks("bash")[-1]
     read = workers(tmp_path)
     done = run(SLURM + script, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -69,7 +72,7 @@ def test_the_slurm_script_tells_every_worker_who_it_is(tmp_path):
 
 @pytest.mark.parametrize(("count", "again"), [(None, True), ("19", True), ("20", False)])
 def test_the_slurm_script_starts_the_group_again(tmp_path, count, again):
-    (script,) = blocks("bash")
+    script = blocks("bash")[-1]
     workers(tmp_path, code=143)
     environment = {} if count is None else {"SLURM_RESTART_COUNT": count}
     done = run(SLURM + script, tmp_path, **environment)
@@ -102,3 +105,67 @@ def test_the_manifest_tells_every_pod_who_it_is(tmp_path):
 def test_the_json_is_json():
     (text,) = blocks("json")
     assert json.loads(text)["task"]["type"] == "worker"
+
+
+def anchors(page):
+    """The names of a page's headings in links, as GitHub and mkdocs make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    for name in re.findall(
+        r"`([\w/.-]+/[\w.-]+\.(?:py|md|tsv|jsonl))`", page.read_text("utf-8")
+    ):
+        assert any((root / name).exists() for root in (ROOT, ROOT / "bert_keras")), name
+
+
+def test_modules_that_are_named_exist():
+    for page in PAGES:
+        for name in re.findall(r"`(benchmarks(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name
+
+
+def test_every_setting_of_a_training_is_described():
+    from bert_keras.options import options_of
+    from bert_keras.training.settings import TrainingSettings
+
+    text = (DOCS / "training.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)` \| `--(\w+)` \| (.*?) \|", text, re.MULTILINE)
+    described = {field: (flag, default.strip("`")) for field, flag, default in table}
+    shown = {True: "on", False: "off", "": '""', None: "by the task"}
+    for option in options_of(TrainingSettings):
+        flag, default = described.pop(option.field)
+        assert flag == option.name
+        known = isinstance(option.default, bool) or option.default in ("", None)
+        value = shown[option.default] if known else option.default
+        assert default == value or float(default) == value, option.field
+    assert not described
+
+
+def test_every_public_name_is_in_the_reference():
+    import bert_keras
+
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    listed = {line.split(".")[-1] for line in re.findall(r"^::: (\S+)$", text, re.MULTILINE)}
+    assert set(bert_keras.__all__) <= listed
+
+
+@pytest.mark.long
+def test_the_site_is_built_without_warnings(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "search" / "search_index.json").is_file()

@@ -106,10 +106,9 @@ def test_the_readme_is_short():
     assert len(read("README.md").splitlines()) <= 150
 
 
-def test_the_chinese_readme_is_of_this_readme():
-    """After a change of one, translate it into the other: `python tests/snippets.py --synced`."""
-    chinese = read("README.zh-CN.md")
-    assert snippets.synced_with(chinese) == snippets.digest(read("README.md"))
+def test_neither_readme_has_changed_alone():
+    """After a change of one, change the other, then call `python tests/snippets.py --synced`."""
+    assert snippets.sync_note() in read("README.zh-CN.md")
 
 
 def test_both_readmes_have_the_same_code():
