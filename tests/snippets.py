@@ -24,6 +24,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[1]
 CHINESE = ROOT / "README.zh-CN.md"
@@ -83,73 +85,100 @@ class Page:
 
     Args:
         replace: strings to put in the place of others in every block, such as small weights.
-        run_workers: whether to start processes where a command does; else its words are checked.
+        train_by_script: whether to call scripts that train, which takes long, and what uses their
+            runs. Otherwise it is only checked that there are such scripts and flags.
     """
 
-    def __init__(self, replace: dict[str, str] | None = None, run_workers: bool = False):
+    def __init__(self, replace: dict[str, str] | None = None, train_by_script: bool = True):
         self._replace = replace or {}
-        self._run_workers = run_workers
+        self._train_by_script = train_by_script
         self._namespace: dict[str, object] = {"__name__": "__main__"}
 
-    def run(self, block: Block) -> str:
-        """Runs a block; returns what it printed."""
+    def run(self, block: Block) -> str | None:
+        """Runs a block; returns what it printed, None if something in it was not run."""
         code = block.code
         for old, new in self._replace.items():
             code = code.replace(old, new)
         printed = io.StringIO()
+        complete = True
         with contextlib.redirect_stdout(printed):
             if block.language == "python":
                 exec(compile(code, "<snippet>", "exec"), self._namespace)
             else:
-                for command in commands(code):
-                    self._call(*command)
+                complete = all([self._call(*command) for command in commands(code)])
         lines = [line.rstrip() for line in printed.getvalue().strip("\n").splitlines()]
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{line}\n" for line in lines) if complete else None
 
-    def _call(self, program: str, *words: str) -> None:
+    def _call(self, program: str, *words: str) -> bool:
+        """Runs a command, or checks it where it cannot be run here; returns whether it was run."""
         name = program.removeprefix(".venv/bin/")
         if name == "printf":
-            to = words.index(">")
-            text = words[0].encode().decode("unicode_escape")
-            pathlib.Path(words[to + 1]).write_text(text, encoding="utf-8")
+            text, _, path = words
+            pathlib.Path(path).write_text(text.encode().decode("unicode_escape"), encoding="utf-8")
         elif name == "make":
             targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
             assert set(words) <= set(targets), f"make has no target {words}"
         elif name == "pip":
             _check_install(*words)
+        elif name in ("ruff", "mypy"):
+            assert f'"{name}>=' in (ROOT / "setup.py").read_text(encoding="utf-8")
         elif name == "tensorboard":
             (folder,) = (word for word in words if not word.startswith("--"))
             assert [*pathlib.Path(folder).rglob("events.out.tfevents.*")], f"no events in {folder}"
-        elif name == "saved_model_cli":
-            _saved_model_cli(*words)
         elif name == "taskset":
-            self._call(*words[words.index(".venv/bin/python") :])
+            return self._call(*words[words.index(".venv/bin/python") :])
         elif name == "python" and words[0] == "-m":
             _check_module(*words[1:])
-        elif name == "python" and words[0] == "run_workers.py":
-            self._call_workers(*words)
+        elif name == "saved_model_cli":
+            if not self._has(words[words.index("--dir") + 1]):
+                return False
+            _saved_model_cli(*words)
         elif name == "python":
-            self._call_script(*words)
-        elif name in ("ruff", "mypy"):
-            assert name in (ROOT / "Makefile").read_text()
+            return self._call_script(*words)
         else:
             raise AssertionError(f"{program}: no way is known to run this")
+        return True
 
-    def _call_script(self, script: str, *words: str) -> None:
-        import calling
+    def _has(self, folder: str) -> bool:
+        """Whether a run is there; where all scripts are called, it must be."""
+        is_there = folder.startswith("pkg://") or pathlib.Path(folder).exists()
+        return is_there or self._train_by_script
 
+    def _call_script(self, script: str, *words: str) -> bool:
         assert (ROOT / script).is_file(), f"there is no {script}"
-        done = calling.call(calling.load(pathlib.Path(script).stem), *words)
-        assert done.code == 0, done.err
-        print(done.out, end="")
+        if script == "run_workers.py":
+            return self._call_workers(*words)
+        flags = dict(word.removeprefix("--").partition("=")[::2] for word in words)
+        uses = "do_predict" in flags or "do_export" in flags or "do_eval" in flags
+        run = flags.get("init_checkpoint", flags["output_dir"] if uses else "data")
+        if not self._train_by_script and ("do_train" in flags or not self._has(run)):
+            _check_flags(script, words, _run_script(script, "--help"))
+            return False
+        print(_run_script(script, *words), end="")
+        return True
 
-    def _call_workers(self, script: str, *words: str) -> None:
-        if not self._run_workers:
-            assert (ROOT / words[1]).is_file(), f"there is no {words[1]}"
-            return
-        command = [sys.executable, str(ROOT / script), words[0], str(ROOT / words[1]), *words[2:]]
+    def _call_workers(self, count: str, script: str, *words: str) -> bool:
+        if not self._train_by_script:
+            _check_flags(script, words, _run_script(script, "--help"))
+            return False
+        command = [sys.executable, ROOT / "run_workers.py", count, ROOT / script, *words]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path})
+        return True
+
+
+def _run_script(script: str, *words: str) -> str:
+    import calling
+
+    done = calling.call(calling.load(pathlib.Path(script).stem), *words)
+    assert done.code == 0 or words == ("--help",), done.err
+    return done.out
+
+
+def _check_flags(program: str, words: Sequence[str], help: str) -> None:
+    for word in words:
+        if word.startswith("--"):
+            assert word.split("=")[0] in help, f"{program} has no flag {word}"
 
 
 def _check_install(action: str, *words: str) -> None:
@@ -169,30 +198,39 @@ def _check_module(module: str, *words: str) -> None:
     if module == "pytest":
         assert all((ROOT / word).exists() for word in words if not word.startswith("-"))
         return
-    parser = io.StringIO()
-    with contextlib.redirect_stdout(parser), contextlib.suppress(SystemExit):
-        main = importlib.import_module(module).main
-        before, sys.argv = sys.argv, [module, "--help"]
-        try:
+    help = io.StringIO()
+    main = importlib.import_module(module).main
+    before, sys.argv = sys.argv, [module, "--help"]
+    try:
+        with contextlib.redirect_stdout(help), contextlib.suppress(SystemExit):
             main()
-        finally:
-            sys.argv = before
-    for word in words:
-        if word.startswith("--"):
-            flag = word.split("=")[0]
-            assert flag in parser.getvalue(), f"{module} has no flag {flag}"
+    finally:
+        sys.argv = before
+    _check_flags(module, words, help.getvalue())
+
+
+_tool_flags: dict[str, Any] = {}  # of saved_model_cli
 
 
 def _saved_model_cli(*words: str) -> None:
+    """Runs the tool in this process, whose absl has its flags meanwhile: ours have their names."""
+    from absl import flags
+
+    before = set(flags.FLAGS)
     from tensorflow.python.tools import saved_model_cli
 
-    before, sys.argv = sys.argv, ["saved_model_cli", *words]
+    _tool_flags.update({name: flags.FLAGS[name] for name in set(flags.FLAGS) - before})
+    for name in set(_tool_flags) - set(flags.FLAGS):
+        flags.FLAGS[name] = _tool_flags[name]
+    argv, sys.argv = sys.argv, ["saved_model_cli", *words]
     try:
         saved_model_cli.main()
     except SystemExit as end:
         assert not end.code
     finally:
-        sys.argv = before
+        sys.argv = argv
+        for name in _tool_flags:
+            delattr(flags.FLAGS, name)
 
 
 def sync_note() -> str:
@@ -205,8 +243,8 @@ def sync_note() -> str:
     return f"<!-- synced: README.md {digest('README.md')}, this file {digest(CHINESE.name)} -->"
 
 
-def run_page(text: str, page: Page) -> list[tuple[Block, str]]:
-    """Runs the blocks of a page in a new folder; returns each with what it printed."""
+def run_page(text: str, page: Page) -> list[tuple[Block, str | None]]:
+    """Runs the blocks of a page in a new folder; returns each with what it printed, see `Page`."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         os.symlink(ROOT / "data", "data")
         runnable = [block for block in blocks(text) if block.language in _RUN and not block.reason]
@@ -276,8 +314,8 @@ def shortened(output: str) -> str:
 
 def _write_outputs(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
-    for block, output in reversed(run_page(text, Page(run_workers=True))):
-        if block.output is not None:
+    for block, output in reversed(run_page(text, Page())):
+        if block.output is not None and output is not None:
             start, end = block.output_span
             text = text[:start] + shortened(output) + text[end:]
     path.write_text(text, encoding="utf-8")

@@ -126,9 +126,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_exist(page):
-    for name in re.findall(
-        r"`([\w/.-]+/[\w.-]+\.(?:py|md|tsv|jsonl))`", page.read_text("utf-8")
-    ):
+    for name in re.findall(r"`([\w/.-]+/[\w.-]+\.(?:py|md|tsv|jsonl))`", page.read_text("utf-8")):
         assert any((root / name).exists() for root in (ROOT, ROOT / "bert_keras")), name
 
 
