@@ -1,40 +1,44 @@
-"""Accuracy on BBC news from 20 articles a topic, all others held out: the mean of three draws.
+"""Accuracy on BBC news from 20 articles a topic; all other articles are held out.
 
-    pip install --no-deps --require-hashes -r demo/requirements.txt
-    python demo/news.py runs/bbc_news
-    python benchmarks/bbc_news.py
+    .venv/bin/pip install --no-deps --require-hashes -r demo/requirements.txt
+    .venv/bin/python demo/news.py runs/bbc_news
+    .venv/bin/python -m benchmarks.accuracy.bbc_news
 
-A draw is a seed: of the articles that are trained on, of their order and of the new head. The
-flags are those of `make demo`, from `demo/bbc_news.flags`.
+Prints the mean of three seeds. A seed chooses the training articles, their order and the new head.
+The other flags are those of `make demo`, in `demo/bbc_news.flags`.
 """
 
 import json
-import math
 import pathlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-DRAWS = (1, 2, 3)
+from benchmarks.harness import arguments, environment, results
+
+SEEDS = (1, 2, 3)
+
+
+def accuracy(seed):
+    """Trains and evaluates once; returns the accuracy in points of 100."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run = pathlib.Path(scratch) / "run"
+        flags = ["--flagfile=demo/bbc_news.flags", f"--output_dir={run}", f"--seed={seed}"]
+        environment.call(
+            environment.script("run_classifier.py", *flags), cwd=environment.ROOT, stdout=None
+        )
+        return 100 * json.loads((run / "eval_results.json").read_text())["accuracy"]
 
 
 def main():
+    arguments.parser(__doc__).parse_args()
     scores = []
-    for seed in DRAWS:
-        with tempfile.TemporaryDirectory() as scratch:
-            run = pathlib.Path(scratch) / "run"
-            command = [sys.executable, "run_classifier.py", "--flagfile=demo/bbc_news.flags"]
-            start = time.monotonic()
-            subprocess.run(
-                [*command, f"--output_dir={run}", f"--seed={seed}"], check=True, cwd=ROOT
-            )
-            seconds = time.monotonic() - start
-            scores.append(100 * json.loads((run / "eval_results.json").read_text())["accuracy"])
-        print(f"draw {seed}: accuracy {scores[-1]:.2f} in {seconds:.0f} s", flush=True)
-    error = statistics.stdev(scores) / math.sqrt(len(scores))
+    for seed in SEEDS:
+        start = time.monotonic()
+        scores.append(accuracy(seed))
+        seconds = time.monotonic() - start
+        print(f"seed {seed}: accuracy {scores[-1]:.2f} in {seconds:.0f} s", flush=True)
+    error = results.standard_error(scores)
     print(f"mean {statistics.mean(scores):.2f}, standard error {error:.2f}")
 
 

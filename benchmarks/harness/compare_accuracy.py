@@ -1,40 +1,30 @@
-"""Two sides, ours and a peer's, run one process at a time; scores are kept as lines of JSON."""
+"""Compares the scores of two sides, ours and a peer's, that train one process at a time.
 
-import collections
+The scores are kept as lines of JSON, one a score, and no run is made twice.
+"""
+
 import dataclasses
 import json
-import math
 import pathlib
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-from absl import flags
+from benchmarks.harness import arguments, environment, results
 
-from bert_keras.cli import flags as common  # noqa: F401 - with defaults that both sides run
-
-FLAGS = flags.FLAGS
-HERE = pathlib.Path(__file__).resolve().parent
-
-flags.DEFINE_list("seeds", ["1", "2", "3"], "One run a task, seed and side.")
-flags.DEFINE_list("sides", ["ours", "peer"], "Whom to run.")
-flags.DEFINE_string("results", "", "Where the scores are kept; of itself in benchmarks/results.")
-flags.DEFINE_string("peer_python", sys.executable, "A Python with torch and transformers.")
-
-SCHEDULE = ("learning_rate", "num_train_epochs", "train_batch_size")
+_COLUMNS = ["task", "metric", "rate", "epochs", "batch"]
+_COLUMNS += ["ours", "transformers", "difference", "allowed"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What both sides are to learn.
+    """What both sides train on.
 
     Attributes:
         name: in the results.
-        metrics: the names of its scores, 0 to 1.
+        metrics: the names of its scores, which are from 0 to 1.
         ours: our script and its flags.
-        peer: the peer's script and its flags.
+        peer: the peer's module in benchmarks/peers and its flags.
     """
 
     name: str
@@ -43,91 +33,96 @@ class Task:
     peer: tuple[str, ...]
 
 
-def compare(tasks, results):
-    """Runs each task with each seed on each side, except what is in the results already.
+def parser(description):
+    """The flags of a comparison; those of the schedule default to the scripts' own defaults."""
+    flags = arguments.parser(description)
+    flags.add_argument("--init_checkpoint", required=True, help="folder of weights, or pkg://...")
+    flags.add_argument("--learning_rate", type=float, default=1e-4, help="the highest")
+    flags.add_argument("--num_train_epochs", type=float, default=3.0)
+    flags.add_argument("--train_batch_size", type=int, default=32)
+    flags.add_argument("--seeds", default="1,2,3", help="one run for each task, seed and side")
+    flags.add_argument("--sides", default="ours,peer", help="which sides to run")
+    flags.add_argument("--results", help="default: the benchmark's file in benchmarks/results")
+    flags.add_argument(
+        "--peer_python", default=sys.executable, help="a Python with torch and transformers"
+    )
+    return flags
 
-    The schedule and the weights to start from are flags. Prints the means and standard errors.
+
+def compare(tasks, args, name):
+    """Runs each task with each seed on each side, except the runs that the results have already.
+
+    Prints the means and standard errors.
 
     Args:
         tasks: `Task`s.
-        results: the name of a file in benchmarks/results, where --results names none.
+        args: parsed flags of `parser`.
+        name: the file in benchmarks/results, unless --results names another.
     """
-    results = pathlib.Path(FLAGS.results or HERE / "results" / results)
-    results.parent.mkdir(parents=True, exist_ok=True)
-    schedule = {name: FLAGS[name].value for name in SCHEDULE}
-    words = [f"--{name}={value}" for name, value in schedule.items()]
-    words.append(f"--init_checkpoint={FLAGS.init_checkpoint}")
+    path = pathlib.Path(args.results or environment.RESULTS / name)
+    schedule = {flag: getattr(args, flag) for flag in results.SCHEDULE}
+    words = [f"--{flag}={value}" for flag, value in schedule.items()]
+    words.append(f"--init_checkpoint={args.init_checkpoint}")
     done = {
-        (run["side"], run["task"], run["seed"], *run["schedule"].values()) for run in read(results)
+        (run["side"], run["task"], run["seed"], *run["schedule"].values())
+        for run in results.read_lines(path)
     }
     for task in tasks:
-        for seed in map(int, FLAGS.seeds):
-            for side in FLAGS.sides:
+        for seed in map(int, args.seeds.split(",")):
+            for side in args.sides.split(","):
                 if (side, task.name, seed, *schedule.values()) in done:
                     continue
                 start = time.monotonic()
-                run = {"ours": _run_ours, "peer": _run_peer}[side]
-                scores = run(task, [*words, f"--seed={seed}"])
+                command = [*words, f"--seed={seed}"]
+                scores = (
+                    _run_ours(task, command)
+                    if side == "ours"
+                    else _run_peer(task, command, args.peer_python)
+                )
                 seconds = round(time.monotonic() - start, 1)
                 about = {"side": side, "task": task.name, "seed": seed, "schedule": schedule}
-                with results.open("a") as file:
-                    for metric in task.metrics:
-                        scored = {"metric": metric, "score": scores[metric], "seconds": seconds}
-                        file.write(json.dumps(about | scored) + "\n")
-                        print(json.dumps(about | scored), flush=True)
-    print_table(read(results))
+                _append(path, about, task.metrics, scores, seconds)
+    print_table(results.read_lines(path))
+
+
+def _append(path, about, metrics, scores, seconds):
+    with path.open("a") as file:
+        for metric in metrics:
+            scored = {"metric": metric, "score": scores[metric], "seconds": seconds}
+            file.write(json.dumps(about | scored) + "\n")
+            print(json.dumps(about | scored), flush=True)
 
 
 def _run_ours(task, words):
     with tempfile.TemporaryDirectory() as scratch:
         output_dir = pathlib.Path(scratch) / "run"
-        command = [sys.executable, HERE.parent / task.ours[0], *task.ours[1:], *words]
-        command += ["--do_train", "--do_eval", "--precision=bfloat16", f"--output_dir={output_dir}"]
-        _call([*command, "--evaluations_per_epoch=0.01"])  # at the end alone, as the peer does
+        command = environment.script(*task.ours, *words, "--do_train", "--do_eval")
+        command += ["--precision=bfloat16", f"--output_dir={output_dir}"]
+        # One evaluation, at the end, as the peer does.
+        environment.call([*command, "--evaluations_per_epoch=0.01"])
         return json.loads((output_dir / "eval_results.json").read_text())
 
 
-def _run_peer(task, words):
-    output = _call([FLAGS.peer_python, HERE / task.peer[0], *task.peer[1:], *words])
-    return json.loads(output.splitlines()[-1])
-
-
-def _call(command):
-    return subprocess.run(
-        list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
-
-
-def read(path):
-    """The runs of a results file, a dict each score."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+def _run_peer(task, words, python):
+    command = environment.module(f"peers.{task.peer[0]}", *task.peer[1:], *words, python=python)
+    return json.loads(environment.call(command).splitlines()[-1])
 
 
 def print_table(runs):
-    """Means, standard errors and what lies between them, in points of 100."""
-    found = collections.defaultdict(lambda: collections.defaultdict(list))
-    for run in runs:
-        settings = [f"{run['schedule'][name]:g}" for name in SCHEDULE]
-        key = (run["task"], run["metric"], *settings)
-        found[key][run["side"]].append(100 * run["score"])
-    print("| task | metric | rate | epochs | batch | ours | transformers | difference | allowed |")
-    print("|-|-|-|-|-|-|-|-|-|")
-    for key, sides in sorted(found.items()):
-        cells = [_in_words(sides[side]) for side in ("ours", "peer")]
-        if len(sides) < 2 or not all(sides.values()):
-            cells += ["", ""]
-        else:
-            error = math.hypot(*map(_standard_error, sides.values()))
-            cells.append(f"{statistics.mean(sides['ours']) - statistics.mean(sides['peer']):+.1f}")
-            cells.append(f"-{max(0.5, 2 * error):.1f}")
-        print(f"| {' | '.join([*key, *cells])} |")
+    """Prints means, standard errors and differences in points of 100, by task and schedule."""
+    rows = []
+    for (task, metric, *settings), sides in sorted(results.group(runs).items()):
+        cells = [task, metric, *(f"{value:g}" for value in settings)]
+        cells += [_mean(sides.get(side)) for side in ("ours", "peer")]
+        if len(sides) == 2:
+            both = results.compare(sides["ours"], sides["peer"])
+            cells += [f"{both['difference']:+.1f}", f"{both['allowed']:.1f}"]
+        rows.append([*cells, *[""] * (len(_COLUMNS) - len(cells))])
+    print(results.markdown(_COLUMNS, rows))
 
 
-def _in_words(scores):
+def _mean(scores):
     if not scores:
         return ""
-    return f"{statistics.mean(scores):.1f} ± {_standard_error(scores):.1f} ({len(scores)})"
-
-
-def _standard_error(values):
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    mean, error = sum(scores) / len(scores), results.standard_error(scores)
+    return f"{mean:.1f} ± {error:.1f} ({len(scores)})"

@@ -1,38 +1,39 @@
-"""Sides that are timed in turns: a process each, which waits while another runs.
+"""Compares the times of several sides, each a process of its own, that take turns.
 
-A side is a script that calls `answer` with what is to be timed. It may run in a Python of its own,
-so this module needs nothing installed. What a machine does meanwhile falls on all sides alike.
+A side is a module that calls `take_turns` with the function to time. It waits while another side
+runs, so other work on the machine slows all sides alike. A side may run in another Python, so this
+module imports the standard library alone.
 """
 
-import pathlib
 import statistics
 import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-_TOLD = "seconds: "
-PRODUCTS = "products"
+from benchmarks.harness import environment
+
+_SECONDS = "seconds: "
+MATMUL_PEAK = "matmul_peak"
 
 
-def answer(run):
-    """Calls a function whenever the starting process asks, and tells how long it took."""
+def take_turns(run):
+    """Calls a function each time the parent process asks, and prints the seconds it took."""
     for _ in sys.stdin:
         start = time.perf_counter()
         run()
-        print(f"{_TOLD}{time.perf_counter() - start}", flush=True)
+        print(f"{_SECONDS}{time.perf_counter() - start}", flush=True)
 
 
 def measure(sides, turns, warm_up=2):
-    """Starts the sides and lets each take its turn, again and again.
+    """Starts the sides and gives each its turn, again and again.
 
     Args:
-        sides: commands by name; lists of words.
-        turns: how many turns are counted.
-        warm_up: how many turns before them are not.
+        sides: dict name -> command, a list of words.
+        turns: how many turns count.
+        warm_up: how many turns before these do not count.
 
     Returns:
-        The seconds of each counted turn, a list by name.
+        A dict name -> the seconds of each counted turn.
     """
     processes = {
         name: subprocess.Popen(
@@ -46,11 +47,11 @@ def measure(sides, turns, warm_up=2):
             for name, process in processes.items():
                 process.stdin.write("go\n")
                 process.stdin.flush()
-                told = next((line for line in process.stdout if line.startswith(_TOLD)), None)
-                if told is None:
-                    sys.exit(f"{name} ended with {process.wait()} before it had been timed.")
+                line = next((line for line in process.stdout if line.startswith(_SECONDS)), None)
+                if line is None:
+                    sys.exit(f"{name}: exit code {process.wait()} before its turn was over.")
                 if turn >= warm_up:
-                    seconds[name].append(float(told.removeprefix(_TOLD)))
+                    seconds[name].append(float(line.removeprefix(_SECONDS)))
     finally:
         for process in processes.values():
             process.kill()
@@ -58,47 +59,56 @@ def measure(sides, turns, warm_up=2):
     return seconds
 
 
-def products(dtype):
-    """The side that multiplies matrices as fast as TensorFlow can, `work_of_products()` a turn."""
-    return {PRODUCTS: [sys.executable, HERE / "products.py", f"--dtype={dtype}"]}
+def matmul_peak(dtype):
+    """The side that multiplies matrices as fast as TensorFlow can, `matmul_operations()` a turn."""
+    return {MATMUL_PEAK: environment.module("harness.matmul_peak", f"--dtype={dtype}")}
 
 
-def report(what, seconds, work):
-    """Prints medians, our ratio, and the share of the speed of `products` that was reached.
+def report(title, seconds, operations):
+    """Prints medians, their ratio, and the share of the matrix products' speed that each reaches.
 
     Args:
-        what: what was timed.
-        seconds: what `measure` returned, of "ours", its peers and `products`.
-        work: floating-point operations of one turn of each side.
+        title: what was timed.
+        seconds: what `measure` returned, of "ours", of its peers and of `matmul_peak`.
+        operations: floating-point operations of one turn of each side.
 
     Returns:
-        Our time to the fastest peer's.
+        The figures as `results.record` takes them: ours, the fastest peer, and our time to its.
     """
     medians = {name: statistics.median(times) for name, times in seconds.items()}
-    speed = work_of_products() / medians.pop(PRODUCTS)
-    print(f"{what}; matrix products alone: {speed / 1e9:,.0f} GFLOP/s")
-    for name, median in medians.items():
-        share = work / median / speed
-        print(f"{name:>16}: {1e3 * median:9.2f} ms, {share:4.0%} of the products' speed")
-    ours = medians.pop("ours")
-    best = min(medians, key=medians.get)
-    ratio = ours / medians[best]
-    each = [mine / theirs for mine, theirs in zip(seconds["ours"], seconds[best], strict=True)]
-    print(f"{'ratio':>16}: {ratio:9.2f} to {best}, turn by turn {min(each):.2f} to {max(each):.2f}")
-    return ratio
+    speed = matmul_operations() / medians.pop(MATMUL_PEAK)
+    print(f"{title}; matrix products alone: {speed / 1e9:,.0f} GFLOP/s")
+    figures = {
+        name: {"value": 1e3 * median, "unit": "ms", "share": operations / median / speed}
+        for name, median in medians.items()
+    }
+    for name, figure in figures.items():
+        share = f"{figure['share']:4.0%} of the matrix products' speed"
+        print(f"{name:>16}: {figure['value']:9.2f} ms, {share}")
+    best = min(medians.keys() - {"ours"}, key=medians.get)
+    ratio = medians["ours"] / medians[best]
+    each = [ours / peer for ours, peer in zip(seconds["ours"], seconds[best], strict=True)]
+    print(f"{'ratio':>16}: {ratio:9.2f} to {best}, by turn {min(each):.2f} to {max(each):.2f}")
+    return comparison(figures["ours"], figures[best], ratio)
 
 
-def work_of_products():
-    """Floating-point operations of a turn of `products.py`."""
+def comparison(ours, peer, ratio):
+    """An entry of results/speed.json; see `results.record`."""
+    measured = environment.machine()
+    return {"ours": ours, "peer": peer, "ratio": ratio, "measured": measured}
+
+
+def matmul_operations():
+    """Floating-point operations of a turn of `matmul_peak`."""
     return 20 * 2 * 4096 * 384 * 1536
 
 
-def work_of_encoder(tokens, length, layers, hidden, intermediate):
-    """Floating-point operations of the matrix products of one pass of an encoder.
+def encoder_operations(tokens, length, layers, hidden, intermediate):
+    """Floating-point operations of the matrix products in one forward pass of an encoder.
 
     Args:
         tokens: of all rows.
-        length: tokens that a token attends to.
+        length: how many tokens each token attends to.
         layers, hidden, intermediate: the model's sizes.
     """
     linear = 2 * (4 * hidden * hidden + 2 * hidden * intermediate)

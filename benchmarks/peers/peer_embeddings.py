@@ -1,26 +1,27 @@
-"""The yardstick of embeddings: sentence-transformers on pairs of texts with scores.
+"""The peer of embeddings: sentence-transformers on pairs of texts with scores.
 
 Reads JSON on standard input, {"first": texts, "second": texts, "scores": numbers}, and prints JSON:
-`spearman` and `pearson` of the cosines, and the `cosines`. Nothing of bert_keras.
+`spearman` and `pearson` of the cosines, the `cosines`, and the `version`.
 """
 
-import argparse
 import json
 import sys
 
-import scipy.stats
-import sentence_transformers
-import torch
+from benchmarks.harness import arguments
 
 
 def main():
-    flags = argparse.ArgumentParser(description=__doc__)
-    flags.add_argument("--folder", required=True, help="a folder of sentence-transformers'")
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--folder", required=True, help="a folder of sentence-transformers")
     flags.add_argument("--max_seq_length", type=int, required=True)
-    folder, max_length = vars(flags.parse_args()).values()
+    args = flags.parse_args()
+    import scipy.stats
+    import sentence_transformers
+    import torch
+
     pairs = json.load(sys.stdin)
-    model = sentence_transformers.SentenceTransformer(folder, device="cpu")
-    model.max_seq_length = max_length
+    model = sentence_transformers.SentenceTransformer(args.folder, device="cpu")
+    model.max_seq_length = args.max_seq_length
     vectors = [model.encode(pairs[side], convert_to_tensor=True) for side in ("first", "second")]
     cosines = torch.nn.functional.cosine_similarity(*vectors).tolist()
     scores = {

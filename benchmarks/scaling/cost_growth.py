@@ -1,19 +1,19 @@
-"""How cost grows, of training and of serving: time and peak memory by length, batch and model size.
+"""How the time and memory of training and of serving grow with length, batch and model size.
 
-    PYTHONPATH=. python benchmarks/scaling.py
-    PYTHONPATH=. python benchmarks/scaling.py --serving
+    .venv/bin/python -m benchmarks.scaling.cost_growth
+    .venv/bin/python -m benchmarks.scaling.cost_growth --serving
 
-One thing is varied at a time around BERT-mini on 16 rows of 128 tokens: the length of the rows with
-as many tokens in all, the rows, the layers, the width (64 to a head), and the published sizes from
-tiny to base. Each point is a process of its own, so that its peak memory is its own: the model, and
-a plain training step (forward, backward, clipping, AdamW, dropout on) on made-up rows without
-padding, or a SavedModel in float32 that answers them, ids in. All is on one device. Time is the
-processor's, all cores together, so that other work on the machine counts little: the fastest of the
-steps after two that warm up. Memory is the highest resident one, less what TensorFlow took before
-there was a model. Exponents are slopes of least squares of the logarithms, over all points and over
-the two largest alone, where what does not grow weighs least: 1 is in proportion. Results go to
---results, as a picture beside it, and are printed. On a machine with a graphics processor hide it:
-all this is of the processor.
+Each study varies one thing around BERT-mini on 16 rows of 128 tokens: the length of the rows at
+equal numbers of tokens, the rows, the layers, the width (64 to a head), and the published sizes
+from tiny to base. Each point is a process of its own, so its peak memory is its own. A point is a
+plain training step (forward, backward, clipping, AdamW, dropout on) on made-up rows without
+padding, or a call of a SavedModel in float32 with such rows of ids. All is on one device. Time is
+the processor's, all cores together, on which other work has little effect: the fastest step after
+two that warm up. Memory is the peak resident memory, less what TensorFlow took before there was a
+model. Exponents are least-squares slopes of the logarithms, over all points and over the two
+largest alone, where constant costs weigh least: 1 is proportional. Prints the results and writes
+them to --results, with a picture beside it. On a machine with GPUs hide them: all this is about
+processors.
 """
 
 import functools
@@ -22,29 +22,11 @@ import math
 import os
 import pathlib
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 
-from absl import app, flags
-
-from bert_keras.cli.script import start_tensorflow_quietly
-from bert_keras.config import BertConfig
-
-FLAGS = flags.FLAGS
-HERE = pathlib.Path(__file__).resolve().parent
-
-flags.DEFINE_bool("serving", False, "Answer with the model, in place of training it.")
-flags.DEFINE_list("studies", [], "Some of length, rows, layers, width, size; by default all.")
-flags.DEFINE_integer("points", 0, "How many points of each, from the smallest; 0: all.", 0)
-flags.DEFINE_string(
-    "results",
-    "",
-    "Where the numbers are kept; of itself benchmarks/results/scaling[_serving].json.",
-)
-flags.DEFINE_string("point", None, "Measure this one alone, a JSON object; used by the script.")
-flags.DEFINE_string("export", None, "Only write the point's SavedModel there; used by the script.")
+from benchmarks.harness import arguments, environment
+from bert_keras import BertConfig
 
 _TOKENS = 2048  # in a step
 _WARM_UP, _LEAST_STEPS, _LEAST_SECONDS = 2, 3, 3.0
@@ -64,7 +46,7 @@ def weights_of_blocks(point):
     return 12 * point["layers"] * point["width"] ** 2 / 1e6
 
 
-# By name: what is on the axis, the points, and the place of each on the axis.
+# By name: the label of the axis, the points, and the position of a point on the axis.
 STUDIES = {
     "length": (
         "tokens a row, 2,048 in all",
@@ -94,21 +76,19 @@ STUDIES = {
 }
 
 
-def measure(**point):
-    """Trains some steps in this process, or answers; returns seconds of one and bytes."""
+def measure(serving, **point):
+    """Takes steps of training in this process, or calls; returns seconds of one and bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        if FLAGS.serving:  # made by another process, for its memory is not the server's
-            command = [sys.executable, __file__, f"--export={folder}"]
-            subprocess.run([*command, f"--point={json.dumps(point)}"], check=True)
-        start_tensorflow_quietly()
-        import tensorflow as tf
-
+        if serving:  # another process exports, so that its memory is not the server's
+            words = [f"--export={folder}", f"--point={json.dumps(point)}"]
+            environment.call(environment.module("scaling.cost_growth", *words))
+        tf = environment.start_tensorflow()
         before = _resident()
-        if FLAGS.serving:
+        if serving:
             inputs, loaded = _inputs(**point), tf.saved_model.load(f"{folder}/1")
             run = functools.partial(loaded.signatures["serving_default"], **inputs)
         else:
-            run = _trains(**point)
+            run = _training_step(**point)
         seconds = []
         while len(seconds) < _WARM_UP + _LEAST_STEPS or sum(seconds[_WARM_UP:]) < _LEAST_SECONDS:
             start = time.process_time()
@@ -134,7 +114,7 @@ def _inputs(rows, length, **_):
 
 
 def _model(length, layers, width, **_):
-    from bert_keras.models.classifier import BertClassifier
+    from bert_keras import BertClassifier
 
     config = BertConfig(
         hidden_size=width,
@@ -148,9 +128,7 @@ def _model(length, layers, width, **_):
 
 def _export(folder, **point):
     """Writes a SavedModel as the package does."""
-    start_tensorflow_quietly()
-    import tensorflow as tf
-
+    tf = environment.start_tensorflow()
     from bert_keras.serving.export import export
     from bert_keras.serving.freezing import freeze
 
@@ -162,8 +140,8 @@ def _export(folder, **point):
     export({"serving_default": serve}, tf.Module(), folder)
 
 
-def _trains(**point):
-    """A function that does one step of training."""
+def _training_step(**point):
+    """A function that takes one step of training."""
     import tensorflow as tf
 
     from bert_keras.training.optimizer import AdamW
@@ -194,16 +172,16 @@ def _resident():
     return pages * resource.getpagesize()
 
 
-def exponent(places, values):
-    """Slope of the least-squares line through the logarithms."""
-    x, y = [math.log(place) for place in places], [math.log(value) for value in values]
+def exponent(positions, values):
+    """The slope of the least-squares line through the logarithms."""
+    x, y = [math.log(position) for position in positions], [math.log(value) for value in values]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    above = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
-    return above / sum((a - mean_x) ** 2 for a in x)
+    covariance = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    return covariance / sum((a - mean_x) ** 2 for a in x)
 
 
-def draw(studies, path):
-    """Writes a picture: a column a study, time above memory, both axes logarithmic."""
+def draw(studies, path, unit_of_work):
+    """Writes a picture: a column for each study, time above memory, on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -226,55 +204,74 @@ def draw(studies, path):
             axis.set_title(f"{name}: {overall:.2f}, at the end {at_end:.2f}", fontsize=9)
             axis.grid(alpha=0.3)
         column[1].set_xlabel(STUDIES[name][0])
-    axes[0, 0].set_ylabel(f"processor seconds a {'call' if FLAGS.serving else 'step'}")
+    axes[0, 0].set_ylabel(f"processor seconds a {unit_of_work}")
     axes[1, 0].set_ylabel("peak memory, GiB")
     figure.tight_layout()
     figure.savefig(path, dpi=80)
 
 
-def main(_):
-    if FLAGS.point:
-        point = json.loads(FLAGS.point)
-        if FLAGS.export:
-            _export(FLAGS.export, **point)
-        else:
-            print(json.dumps(measure(**point)))
-        return
-    found, measured = {}, {}
-    for name in FLAGS.studies or STUDIES:
-        _, points, place = STUDIES[name]
-        points = points[: FLAGS.points or None]
-        for point in points:
-            text = json.dumps(point)
-            if text not in measured:  # the middle ones are shared
-                command = [sys.executable, __file__, f"--point={text}"]
-                command += ["--serving"] if FLAGS.serving else []
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-                measured[text] = point | json.loads(done.stdout.splitlines()[-1])
-            now = measured[text]
-            told = ", ".join(f"{key} {value:,}" for key, value in point.items())
-            cost = f"{1000 * now['seconds']:,.0f} ms, {now['bytes'] / 2**20:,.0f} MiB"
-            print(f"{name}: {told}: {cost}", flush=True)
-        points = [measured[json.dumps(point)] for point in points]
-        places = [place(point) for point in points]
-        costs = {key: [point[key] for point in points] for key in ("seconds", "bytes")}
-        found[name] = {
-            "places": places,
-            "points": points,
-            "exponents": {key: exponent(places, cost) for key, cost in costs.items()},
-            "exponents_at_end": {
-                key: exponent(places[-2:], cost[-2:]) for key, cost in costs.items()
-            },
-        }
+def study(name, points, serving, measured):
+    """The results of one study.
+
+    Args:
+        name: of the study.
+        points: how many of its points, from the smallest; 0: all.
+        serving: whether to measure calls in place of steps.
+        measured: points measured before, by their JSON; studies share their middle points.
+    """
+    _, chosen, position = STUDIES[name]
+    texts = [json.dumps(point) for point in chosen[: points or None]]
+    for text in texts:
+        if text not in measured:
+            words = [f"--point={text}", *(["--serving"] if serving else [])]
+            output = environment.call(environment.module("scaling.cost_growth", *words))
+            measured[text] = json.loads(text) | json.loads(output.splitlines()[-1])
+        cost = measured[text]
+        figures = f"{1000 * cost['seconds']:,.0f} ms, {cost['bytes'] / 2**20:,.0f} MiB"
+        print(f"{name}: {text}: {figures}", flush=True)
+    found = [measured[text] for text in texts]
+    positions = [position(point) for point in found]
+    costs = {key: [point[key] for point in found] for key in ("seconds", "bytes")}
+    return {
+        "places": positions,
+        "points": found,
+        "exponents": {key: exponent(positions, cost) for key, cost in costs.items()},
+        "exponents_at_end": {
+            key: exponent(positions[-2:], cost[-2:]) for key, cost in costs.items()
+        },
+    }
+
+
+def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--serving", action="store_true", help="call the model, do not train it")
+    flags.add_argument("--studies", default=",".join(STUDIES), help="which, by commas")
+    flags.add_argument("--points", type=int, default=0, help="points of each, 0: all")
+    flags.add_argument(
+        "--results",
+        type=pathlib.Path,
+        help="default: scaling.json or scaling_serving.json in benchmarks/results",
+    )
+    flags.add_argument("--point", type=json.loads, help="measure this one; used by the benchmark")
+    flags.add_argument("--export", help="only export the point there; used by the benchmark")
+    args = flags.parse_args()
+    if args.export:
+        return _export(args.export, **args.point)
+    if args.point:
+        return print(json.dumps(measure(args.serving, **args.point)))
+    studies, measured = {}, {}
+    for name in args.studies.split(","):
+        studies[name] = study(name, args.points, args.serving, measured)
         for kind in ("exponents", "exponents_at_end"):
-            told = ", ".join(f"{key} {value:.2f}" for key, value in found[name][kind].items())
-            print(f"{name}: {kind.replace('_', ' ')}: {told}", flush=True)
+            shown = ", ".join(f"{key} {value:.2f}" for key, value in studies[name][kind].items())
+            print(f"{name}: {kind.replace('_', ' ')}: {shown}", flush=True)
     cores = len(os.sched_getaffinity(0))
-    name = "scaling_serving.json" if FLAGS.serving else "scaling.json"
-    results = pathlib.Path(FLAGS.results or HERE / "results" / name)
-    results.write_text(json.dumps({"cores": cores, "studies": found}, indent=1) + "\n")
-    draw(found, results.with_suffix(".png"))
+    name = "scaling_serving.json" if args.serving else "scaling.json"
+    path = args.results or environment.RESULTS / name
+    results = {"cores": cores, "measured": environment.machine(), "studies": studies}
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    draw(studies, path.with_suffix(".png"), "call" if args.serving else "step")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -1,29 +1,29 @@
 """What a checkpoint costs a training, beside `tf.train.Checkpoint`.
 
-    PYTHONPATH=. python benchmarks/checkpoint.py
+    .venv/bin/python -m benchmarks.speed.checkpoint
 
 A classifier of six layers of width 384 (22.7 million parameters with two moments each: 272 MB)
-takes steps, and before every fourth saves ours, TensorFlow's or nothing, in turns. A checkpoint
-costs what the four steps take longer; its share is of 1,000 steps, the default interval.
+takes steps. Before every fourth step it saves our checkpoint, TensorFlow's or none, in turns. The
+cost of a checkpoint is how much longer the four steps then take. It is shown as a share of 1,000
+steps, the default interval between checkpoints.
 """
 
 import statistics
 import tempfile
 import time
 
-import tensorflow as tf
-from absl import app
-
-from bert_keras.config import BertConfig
-from bert_keras.models.classifier import BertClassifier
-from bert_keras.training.checkpoints import Checkpoints
-from bert_keras.training.optimizer import AdamW
+from benchmarks.harness import arguments, environment
 
 SHAPE = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
 ROUNDS, STEPS = 7, 4
 
 
-def main(_):
+def training():
+    """A function that takes a step, and the tensors that a checkpoint holds."""
+    tf = environment.start_tensorflow()
+    from bert_keras import BertClassifier, BertConfig
+    from bert_keras.training.optimizer import AdamW
+
     model, optimizer = BertClassifier(BertConfig(vocab_size=30522, **SHAPE), 2), AdamW(1e-4)
     optimizer.build(model.trainable_variables)
     positions = tf.tile(tf.range(128)[None], [8, 1])  # 8 rows: about 32 short texts, packed
@@ -36,29 +36,48 @@ def main(_):
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply([tf.convert_to_tensor(g) for g in gradients], model.trainable_variables)
 
-    state = [v.value for v in [*model.variables, *optimizer.variables]]
+    return step, [v.value for v in [*model.variables, *optimizer.variables]]
+
+
+def measure(step, savers, flush):
+    """The seconds of each saver: until it returns, until the steps end, until all is on disk."""
+    seconds = {name: [] for name in savers}
+    for turn in range(ROUNDS + 1):  # the first turn does not count
+        for name, save in savers.items():
+            start = time.perf_counter()
+            save(turn)
+            waited = time.perf_counter() - start
+            for _ in range(STEPS):
+                step()
+            stepped = time.perf_counter() - start
+            flush()
+            if turn:
+                seconds[name].append((waited, stepped, time.perf_counter() - start))
+    return seconds
+
+
+def main():
+    arguments.parser(__doc__).parse_args()
+    step, state = training()
+    import tensorflow as tf
+
+    from bert_keras.training.checkpoints import Checkpoints
+
     with tempfile.TemporaryDirectory(dir=".") as folder:
         ours = Checkpoints(f"{folder}/ours", {"training": state})
-        theirs = tf.train.CheckpointManager(tf.train.Checkpoint(training=state), folder, 2)
-        savers = {"nothing": lambda _: None, "ours": ours.save, "TensorFlow's": theirs.save}
-        seconds = {name: [] for name in savers}
-        for turn in range(ROUNDS + 1):  # the first is not counted
-            for name, save in savers.items():
-                times = [time.perf_counter()]
-                for act in (lambda: save(turn), lambda: [step() for _ in range(STEPS)], ours.flush):  # noqa: B023
-                    act()
-                    times.append(time.perf_counter() - times[0])
-                seconds[name] += [times[1:]] if turn else []
-    plain = statistics.median(stepped for _, stepped, _ in seconds.pop("nothing"))
+        tensorflow = tf.train.CheckpointManager(tf.train.Checkpoint(training=state), folder, 2)
+        savers = {"none": lambda _: None, "ours": ours.save, "TensorFlow's": tensorflow.save}
+        seconds = measure(step, savers, ours.flush)
+    plain = statistics.median(stepped for _, stepped, _ in seconds.pop("none"))
     print(f"a step takes {plain / STEPS:.2f} s")
-    for name, found in seconds.items():
-        waited, stepped, on_disk = map(statistics.median, zip(*found, strict=True))
+    for name, times in seconds.items():
+        waited, stepped, on_disk = map(statistics.median, zip(*times, strict=True))
         share = (stepped - plain) / (plain / STEPS * 1000)
         print(
-            f"{name}: the training waits {waited:.2f} s and loses {stepped - plain:.2f} s, ", end=""
+            f"{name}: the training waits {waited:.2f} s and loses {stepped - plain:.2f} s, "
+            f"{share:.2%} of 1,000 steps; all is on disk after {on_disk:.2f} s"
         )
-        print(f"{share:.2%} of 1,000 steps; all is on disk after {on_disk:.2f} s")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

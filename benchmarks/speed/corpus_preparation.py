@@ -1,13 +1,13 @@
 """How fast a corpus is prepared for pretraining: megabytes of text a second.
 
-    pip install '.[pretraining]'
-    PYTHONPATH=. python benchmarks/preparing.py --input_file=FOLDER --vocab_dir=FOLDER
+    .venv/bin/pip install --editable '.[pretraining]'
+    .venv/bin/python -m benchmarks.speed.corpus_preparation --input_file=FOLDER --vocab_dir=FOLDER
 
-Reading, splitting into sentences, tokenizing and writing, three times for each length, of which the
-median and the fastest are printed; TensorFlow's start is left out. For comparison,
-google-research/bert's create_pretraining_data.py was measured at 0.21 MB/s on two cores of the same
-kind, with 128 tokens and 5 duplicates. It draws masks meanwhile, once for all; here they are drawn
-while training, anew in every epoch.
+Reads, splits into sentences, tokenizes and writes, three times for each length, and prints the
+median and the fastest. TensorFlow's start is not counted. For comparison, google-research/bert's
+create_pretraining_data.py was measured at 0.21 MB/s on two cores of the same kind, with 128 tokens
+and 5 duplicates. It also draws the masks, once for all epochs; here they are drawn while training,
+anew in every epoch.
 """
 
 import logging
@@ -15,24 +15,25 @@ import statistics
 import tempfile
 import time
 
-from absl import app, flags
+from benchmarks.harness import arguments
 
-from bert_keras.cli.corpus_flags import open_corpus
-
-FLAGS = flags.FLAGS
 ROUNDS = 3
 
-flags.DEFINE_string("vocab_dir", None, "A folder made by run_vocabulary.py.", required=True)
 
-
-def main(_):
+def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--input_file", required=True, help="files, folders or globs, by commas")
+    flags.add_argument("--layout", default="auto", help="see data/README.md")
+    flags.add_argument("--vocab_dir", required=True, help="a folder of run_vocabulary.py")
+    args = flags.parse_args()
+    from bert_keras import BertTokenizer
+    from bert_keras.corpus.corpus import Corpus
     from bert_keras.corpus.prepared import prepare
-    from bert_keras.text.tokenizer import BertTokenizer
 
     logging.getLogger("bert_keras").setLevel(logging.ERROR)
-    corpus = open_corpus()
+    corpus = Corpus(args.input_file.split(","), args.layout)
     megabytes = sum(shard["bytes"] for shard in corpus.fingerprint()["shards"]) / 1e6
-    tokenizer = BertTokenizer.from_pretrained(FLAGS.vocab_dir)
+    tokenizer = BertTokenizer.from_pretrained(args.vocab_dir)
     tokenizer.tokenize(["warm up"])
     for length in (128, 512):
         rates = []
@@ -49,4 +50,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

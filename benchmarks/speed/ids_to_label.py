@@ -1,144 +1,151 @@
-"""Ids to labels: our export for LiteRT beside ONNX Runtime with the same weights, in turns.
+r"""Token ids to labels: our LiteRT export beside ONNX Runtime with the same weights, in turns.
 
-    pip install '.[peers]'
-    PYTHONPATH=. python run_classifier.py --do_train --do_eval --task_name=SST-2 \\
-        --data_dir=GLUE --init_checkpoint=... --output_dir=RUN
-    PYTHONPATH=. python benchmarks/ids_to_label.py --run_dir=RUN
-    PYTHONPATH=. python benchmarks/ids_to_label.py --run_dir=RUN --data_dir=GLUE --accuracy
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/python run_classifier.py --do_train --do_eval --task_name=SST-2 \
+        --data_dir=GLUE --init_checkpoint=... --num_train_steps=500 --output_dir=RUN
+    .venv/bin/python -m benchmarks.speed.ids_to_label --run_dir=RUN
+    .venv/bin/python -m benchmarks.speed.ids_to_label --run_dir=RUN --data_dir=GLUE --accuracy
 
-In float32 and with 8-bit weights, on both sides with the same number of threads, on full rows. The
-peer's model is transformers' by torch.onnx, as it is and with the peer's own fusions for BERT, and
-8-bit ones are by its `quantize_dynamic`. Medians are printed, the ratio of our time to the fastest
-of theirs, and the share that each reaches of what the machine's matrix products do alone in
-float32, by the operations of the whole encoder, though ours leaves out what no answer is read from.
+In float32 and with 8-bit weights, on full rows, with the same number of threads on both sides. The
+peer's model is transformers' by torch.onnx, both as it is and with ONNX Runtime's own fusions for
+BERT; its 8-bit models are by `quantize_dynamic`. Prints medians, the ratio of our time to the
+fastest of theirs, and the share that each reaches of the speed of the machine's matrix products in
+float32. The share counts the operations of the whole encoder, although ours leaves out those that
+the label does not depend on.
 
-With `--accuracy` nothing is timed: the accuracy on the dev rows of SST-2 is told, of the run's
-model as `--do_eval` has it and of both exports. Fails where 8 bits lose more than half a point.
+With --accuracy it measures no time. It prints the accuracy on SST-2's dev rows of the run's model,
+as `--do_eval` evaluates it, and of both exports, and fails if 8 bits lose over half a point.
 """
 
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
-import turns
-from absl import app, flags
+from benchmarks.harness import arguments, compare_time, data, environment, results
 
-from bert_keras.config import read_json
-
-FLAGS = flags.FLAGS
 MOST_LOST = 0.5  # points
-
-flags.DEFINE_string("run_dir", None, "The folder of a classifier's run.", required=True)
-flags.DEFINE_list("rows", ["1", "32"], "Rows of a call.")
-flags.DEFINE_integer("length", 32, "Tokens of a row.")
-flags.DEFINE_integer("threads", 2, "Of both.")
-flags.DEFINE_integer("turns", 15, "How often each takes its turn.")
-flags.DEFINE_string("peer_python", sys.executable, "A Python with onnxruntime and torch.")
-flags.DEFINE_bool("accuracy", False, "Score instead of timing.")
-flags.DEFINE_string("data_dir", None, "The folder of GLUE's tasks, for --accuracy.")
-flags.DEFINE_string("answer", None, "Be our side with this version; used by the script.")
-flags.DEFINE_integer("calls", 1, "Of a turn; used by the script.")
 
 
 def open_signature(version, threads):
-    """What answers ids with a dict of arrays."""
+    """A function from ids to a dict of arrays."""
     from ai_edge_litert.interpreter import Interpreter
 
     model = pathlib.Path(version) / "model.tflite"
     return Interpreter(str(model), num_threads=threads).get_signature_runner()
 
 
-def answer():
-    """Our side."""
+def our_side(args):
+    """Takes turns with an export."""
     import numpy as np
 
-    ask = open_signature(FLAGS.answer, FLAGS.threads)
-    shape = int(FLAGS.rows[0]), FLAGS.length
+    predict = open_signature(args.side, args.threads)
+    shape = int(args.rows), args.length
     ids = np.random.default_rng(0).integers(1000, 2000, shape, "int32")
     segments = np.zeros_like(ids)
 
     def run():
-        for _ in range(FLAGS.calls):
-            ask(token_ids=ids, segment_ids=segments)
+        for _ in range(args.calls):
+            predict(token_ids=ids, segment_ids=segments)
 
-    turns.answer(run)
+    compare_time.take_turns(run)
 
 
-def export(folder):
-    """Copies the run and exports it; returns the versions by precision."""
-    copied = folder / "run"
-    shutil.copytree(FLAGS.run_dir, copied, ignore=shutil.ignore_patterns("checkpoints", "export*"))
+def export(run_dir, folder):
+    """Copies the run and exports it; returns the exports' folders by precision."""
+    copy = folder / "run"
+    shutil.copytree(run_dir, copy, ignore=shutil.ignore_patterns("checkpoints", "export*"))
     for precision in ("float32", "int8"):
-        command = [sys.executable, turns.HERE.parent / "run_classifier.py", "--do_export"]
-        command += [f"--output_dir={copied}", "--export_format=litert"]
-        command.append(f"--export_precision={precision}")
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    versions = copied / "export_litert"
+        flags = ["--do_export", f"--output_dir={copy}", "--export_format=litert"]
+        flags.append(f"--export_precision={precision}")
+        environment.call(environment.script("run_classifier.py", *flags))
+    versions = copy / "export_litert"
     return {"float32": versions / "1", "int8": versions / "2"}
 
 
-def compare_times(folder, versions):
-    peer = [FLAGS.peer_python, turns.HERE / "peer_ids_to_label.py"]
-    subprocess.run([*peer, f"--make={FLAGS.run_dir}", f"--folder={folder}"], check=True)
-    sizes = read_json(pathlib.Path(FLAGS.run_dir) / "config.json")
+def compare_times(args, folder, versions):
+    """Times each precision with each number of rows."""
+    peer = environment.module("peers.peer_ids_to_label", python=args.peer_python)
+    environment.call([*peer, f"--make={args.run_dir}", f"--folder={folder}"])
+    sizes = json.loads((args.run_dir / "config.json").read_text())
     for precision, version in versions.items():
-        for rows in map(int, FLAGS.rows):
+        for rows in map(int, args.rows.split(",")):
             calls = max(1, 32 // rows)
-            how = [f"--rows={rows}", f"--length={FLAGS.length}", f"--threads={FLAGS.threads}"]
-            how.append(f"--calls={calls}")
-            ours = [sys.executable, __file__, f"--run_dir={FLAGS.run_dir}", f"--answer={version}"]
-            sides = {"ours": [*ours, *how]}
+            shape = [f"--rows={rows}", f"--length={args.length}", f"--threads={args.threads}"]
+            shape.append(f"--calls={calls}")
+            ours = [f"--run_dir={args.run_dir}", f"--side={version}", *shape]
+            sides = {"ours": environment.module("speed.ids_to_label", *ours)}
             for name in ("onnx", "onnx fused"):
                 model = folder / f"{name.replace(' ', '_')}_{precision}.onnx"
-                sides[name] = [*peer, f"--model={model}", *how]
-            seconds = turns.measure(sides | turns.products("float32"), FLAGS.turns)
+                sides[name] = [*peer, f"--model={model}", *shape]
+            seconds = compare_time.measure(sides | compare_time.matmul_peak("float32"), args.turns)
             for name in sides:
-                seconds[name] = [spent / calls for spent in seconds[name]]
-            work = turns.work_of_encoder(
-                rows * FLAGS.length,
-                FLAGS.length,
+                seconds[name] = [each / calls for each in seconds[name]]
+            operations = compare_time.encoder_operations(
+                rows * args.length,
+                args.length,
                 sizes["num_hidden_layers"],
                 sizes["hidden_size"],
                 sizes["intermediate_size"],
             )
-            turns.report(f"{rows} rows of {FLAGS.length}, {precision}", seconds, work)
+            title = f"{rows} rows of {args.length}, {precision}"
+            entry = compare_time.report(title, seconds, operations)
+            results.record(args.results, f"ids_to_label_{rows}_{precision}", entry)
 
 
-def compare_accuracies(folder, versions):
+def compare_accuracies(args, versions):
+    """Scores the run's model and both exports on the dev rows of SST-2."""
     import numpy as np
 
     from bert_keras import BertClassifier, BertTokenizer
-    from bert_keras.data.glue import read_glue
 
-    dev = read_glue("SST-2", FLAGS.data_dir, "dev")
-    tokenizer = BertTokenizer.from_pretrained(FLAGS.run_dir)
-    model = BertClassifier.from_pretrained(FLAGS.run_dir)
-    batches = [tokenizer(dev.texts[i : i + 32], max_length=128) for i in range(0, len(dev), 32)]
+    texts, classes = data.read_columns(args.data_dir / "SST-2" / "dev.tsv", "sentence", "label")
+    tokenizer = BertTokenizer.from_pretrained(args.run_dir)
+    model = BertClassifier.from_pretrained(args.run_dir)
+    batches = [tokenizer(texts[i : i + 32], max_length=128) for i in range(0, len(texts), 32)]
     labels = json.loads((versions["int8"] / "labels.json").read_text(encoding="utf-8"))
-    truth = np.array([labels.index(label) for label in dev.labels])
-    found = {"the model": [model(batch).numpy().argmax(1) for batch in batches]}
+    truth = np.array([labels.index(label) for label in classes])
+    predictions = {"the model": [model(batch).numpy().argmax(1) for batch in batches]}
     for precision, version in versions.items():
-        ask = open_signature(version, FLAGS.threads)
+        predict = open_signature(version, args.threads)
         ids = [{name: batch[name] for name in ("token_ids", "segment_ids")} for batch in batches]
-        found[f"LiteRT {precision}"] = [ask(**each)["label"] for each in ids]
-    points = {name: 100 * (np.concatenate(each) == truth).mean() for name, each in found.items()}
+        predictions[f"LiteRT {precision}"] = [predict(**each)["label"] for each in ids]
+    points = {
+        name: 100 * (np.concatenate(each) == truth).mean() for name, each in predictions.items()
+    }
     for name, accuracy in points.items():
-        print(f"{name:16} accuracy {accuracy:.2f} on {len(dev)} rows")
+        print(f"{name:16} accuracy {accuracy:.2f} on {len(texts)} rows")
     if points["the model"] - points["LiteRT int8"] > MOST_LOST:
-        sys.exit(f"More than {MOST_LOST} points are lost.")
+        sys.exit(f"8-bit weights lose more than {MOST_LOST} points.")
 
 
-def main(_):
-    if FLAGS.answer:
-        return answer()
+def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--run_dir", type=pathlib.Path, required=True, help="a classifier's run")
+    flags.add_argument("--rows", default="1,32", help="rows of a call")
+    flags.add_argument("--length", type=int, default=32, help="tokens of a row")
+    flags.add_argument("--threads", type=int, default=2, help="of both sides")
+    flags.add_argument("--turns", type=int, default=15, help="of each side")
+    flags.add_argument(
+        "--peer_python", default=sys.executable, help="a Python with onnxruntime and torch"
+    )
+    flags.add_argument("--results", help="a file to record the figures in")
+    flags.add_argument("--accuracy", action="store_true", help="measure accuracy, not time")
+    flags.add_argument("--data_dir", type=pathlib.Path, help="GLUE's folder, for --accuracy")
+    flags.add_argument("--side", help="be our side, with this export; used by the benchmark")
+    flags.add_argument("--calls", type=int, default=1, help="of a turn; used by the benchmark")
+    args = flags.parse_args()
+    if args.side:
+        return our_side(args)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        compare = compare_accuracies if FLAGS.accuracy else compare_times
-        compare(folder, export(folder))
+        versions = export(args.run_dir, folder)
+        if args.accuracy:
+            compare_accuracies(args, versions)
+        else:
+            compare_times(args, folder, versions)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

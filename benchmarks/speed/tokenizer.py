@@ -1,13 +1,13 @@
 """Tokenizing speed beside Hugging Face's `tokenizers`, which is written in Rust.
 
-    pip install .[test]
-    python benchmarks/tokenizer.py --vocab=VOCAB.txt --text=FOLDER
-    python benchmarks/tokenizer.py --vocab=VOCAB.txt --text=FOLDER --cores=1
+    .venv/bin/pip install --editable '.[test]'
+    .venv/bin/python -m benchmarks.speed.tokenizer --vocab=VOCAB.txt --text=FOLDER
+    .venv/bin/python -m benchmarks.speed.tokenizer --vocab=VOCAB.txt --text=FOLDER --cores=1
 
-Both get the same lines, in batches of 1,024, as Python strings, and as many threads as cores; they
-take turns in one run. Ours is mapped over the batches by tf.data, theirs is `encode_batch_fast`,
-which works out no offsets. Then both tokenize one sentence at a time, as a server would. Medians
-are printed, and the ratio of our time to theirs: below 1 is faster.
+Both sides get the same lines as Python strings in batches of 1,024, and as many threads as cores.
+They take turns in one process. tf.data maps ours over the batches; the peer's call is
+`encode_batch_fast`, which computes no offsets. Then both tokenize one sentence at a time, as a
+server does. Prints medians and the ratio of our time to theirs: below 1 is faster.
 """
 
 import os
@@ -15,14 +15,7 @@ import pathlib
 import statistics
 import time
 
-from absl import app, flags
-
-_VOCAB = flags.DEFINE_string("vocab", None, "A vocab.txt.", required=True)
-_TEXT = flags.DEFINE_string("text", None, "A text file, or a folder of them.", required=True)
-_CASED = flags.DEFINE_bool("cased", False, "Keep capitals and accents.")
-_CORES = flags.DEFINE_integer("cores", None, "How many cores to use. Default: all.")
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "How often each takes its turn.")
-_MEGABYTES = flags.DEFINE_integer("megabytes", 28, "How much of the text to read at most.")
+from benchmarks.harness import arguments, compare_time, results
 
 BATCH = 1024
 SENTENCE = (
@@ -56,58 +49,87 @@ def in_turns(runs, rounds):
     return [statistics.median(times) for times in seconds]
 
 
-def main(_):
-    cores = sorted(os.sched_getaffinity(0))[: _CORES.value]
-    os.sched_setaffinity(0, cores)  # before the libraries count them
+def use_cores(count):
+    """Keeps this process to some cores, before the libraries count them; returns how many."""
+    cores = sorted(os.sched_getaffinity(0))[:count]
+    os.sched_setaffinity(0, cores)
     os.environ["RAYON_NUM_THREADS"] = str(len(cores))
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    return len(cores)
+
+
+def compare_batches(ours, peer, lines, cores, rounds):
+    """Shows how many batches differ; returns the median seconds of each side."""
     import tensorflow as tf
-    import tokenizers
-
-    from bert_keras.text.tokenizer import BertTokenizer
-
-    ours = BertTokenizer(_VOCAB.value, lowercase=not _CASED.value, protect_special_tokens=True)
-    theirs = tokenizers.BertWordPieceTokenizer(_VOCAB.value, lowercase=not _CASED.value)
-    lines = read_lines(_TEXT.value, _MEGABYTES.value << 20)
-    megabytes = sum(len(line.encode()) + 1 for line in lines) / 1e6
 
     def run_ours():
         texts = tf.constant(lines)
         starts = tf.data.Dataset.range(0, len(lines), BATCH)
         batches = starts.map(
             lambda start: ours.tokenize(texts[start : start + BATCH]),
-            num_parallel_calls=len(cores),
+            num_parallel_calls=cores,
         )
         options = tf.data.Options()
-        options.threading.max_intra_op_parallelism = 1  # batches are enough to share out
+        options.threading.max_intra_op_parallelism = 1  # the batches share the cores out
         return [batch.values for batch in batches.with_options(options)]
 
-    def run_theirs():
+    def run_peer():
         return [
-            theirs._tokenizer.encode_batch_fast(
+            peer._tokenizer.encode_batch_fast(
                 lines[start : start + BATCH], add_special_tokens=False
             )
             for start in range(0, len(lines), BATCH)
         ]
 
     wrong = sum(
-        list(tokens) != [token for encoding in batch for token in encoding.ids]
-        for tokens, batch in zip((b.numpy() for b in run_ours()), run_theirs(), strict=True)
+        tokens.numpy().tolist() != [token for encoding in batch for token in encoding.ids]
+        for tokens, batch in zip(run_ours(), run_peer(), strict=True)
     )
-    print(f"{len(lines):,} lines, {megabytes:.1f} MB, {len(cores)} core(s), batches of {BATCH}")
     print(f"batches that differ: {wrong}")
-    seconds = in_turns([run_ours, run_theirs], _ROUNDS.value)
-    for name, each in zip(("ours", "tokenizers"), seconds, strict=True):
-        print(f"{name:>12}: {megabytes / each:6.2f} MB/s")
-    print(f"{'ratio':>12}: {seconds[0] / seconds[1]:6.2f}")
+    return in_turns([run_ours, run_peer], rounds)
+
+
+def compare_sentence(ours, peer):
+    """Shows the milliseconds of one sentence."""
+    import tensorflow as tf
 
     call = tf.function(lambda text: ours(text)["token_ids"], [tf.TensorSpec([None], tf.string)])
     sentence = tf.constant([SENTENCE])
-    seconds = in_turns([lambda: call(sentence), lambda: theirs.encode(SENTENCE)], 500)
+    seconds = in_turns([lambda: call(sentence), lambda: peer.encode(SENTENCE)], 500)
     print(f"one sentence of {call(sentence).shape[1]} tokens")
     for name, each in zip(("ours", "tokenizers"), seconds, strict=True):
         print(f"{name:>12}: {1e3 * each:6.2f} ms")
 
 
+def main():
+    flags = arguments.parser(__doc__)
+    flags.add_argument("--vocab", required=True, help="a vocab.txt")
+    flags.add_argument("--text", required=True, help="a text file, or a folder of them")
+    flags.add_argument("--cased", action="store_true", help="keep capitals and accents")
+    flags.add_argument("--cores", type=int, help="how many cores to use; all by default")
+    flags.add_argument("--rounds", type=int, default=7, help="turns of each side")
+    flags.add_argument("--megabytes", type=int, default=28, help="most text to read")
+    flags.add_argument("--results", help="a file to record the figures in")
+    args = flags.parse_args()
+    cores = use_cores(args.cores)
+    import tokenizers
+
+    from bert_keras import BertTokenizer
+
+    ours = BertTokenizer(args.vocab, lowercase=not args.cased, protect_special_tokens=True)
+    peer = tokenizers.BertWordPieceTokenizer(args.vocab, lowercase=not args.cased)
+    lines = read_lines(args.text, args.megabytes << 20)
+    megabytes = sum(len(line.encode()) + 1 for line in lines) / 1e6
+    print(f"{len(lines):,} lines, {megabytes:.1f} MB, {cores} core(s), batches of {BATCH}")
+    seconds = compare_batches(ours, peer, lines, cores, args.rounds)
+    sides = [{"value": megabytes / each, "unit": "MB/s"} for each in seconds]
+    for name, side in zip(("ours", "tokenizers"), sides, strict=True):
+        print(f"{name:>12}: {side['value']:6.2f} MB/s")
+    ratio = seconds[0] / seconds[1]
+    print(f"{'ratio':>12}: {ratio:6.2f}")
+    results.record(args.results, "tokenizer", compare_time.comparison(*sides, ratio))
+    compare_sentence(ours, peer)
+
+
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -1,48 +1,49 @@
-"""One training step of a classifier beside transformers on PyTorch, on full rows of 128 tokens.
+"""A training step of a classifier beside transformers on PyTorch, on full rows of 128 tokens.
 
-    pip install '.[peers]'
-    PYTHONPATH=. python benchmarks/training_step.py
-    PYTHONPATH=. python benchmarks/training_step.py --size=base --rows=8
+    .venv/bin/pip install --editable '.[peers]'
+    .venv/bin/python -m benchmarks.speed.training_step
+    .venv/bin/python -m benchmarks.speed.training_step --size=base --rows=8
 
-Forward, backward, clipping at 1.0 and AdamW, dropout on, new weights, bfloat16 on both sides: the
-policy mixed_bfloat16 and our loop's step here, autocast and the fused AdamW there, with each of its
-two ways of attention. Sizes are "six", six layers of width 384, or those of `BertConfig`. Medians
-are printed, the ratio of our time to the fastest of theirs, and the share that each reaches of what
-the machine's matrix products do alone.
+Forward, backward, clipping at 1.0 and AdamW, with dropout and new weights, in bfloat16 on both
+sides. Ours is the step of our training loop under the policy mixed_bfloat16. The peer has autocast,
+the fused AdamW, and each of its two implementations of attention. The size is "six", six layers of
+width 384, or a published size. Prints medians, the ratio of our time to the fastest of theirs, and
+the share that each reaches of the speed of the machine's matrix products.
 """
 
 import sys
 
-import turns
-from absl import app, flags
-
-FLAGS = flags.FLAGS
-
-flags.DEFINE_string("size", "six", "The model: six, or a published size.")
-flags.DEFINE_integer("rows", 32, "Rows of a step.")
-flags.DEFINE_integer("length", 128, "Tokens of a row.")
-flags.DEFINE_integer("turns", 15, "How often each takes its turn.")
-flags.DEFINE_string("precision", "bfloat16", "Of both.")
-flags.DEFINE_string("peer_python", sys.executable, "A Python with torch and transformers.")
-flags.DEFINE_bool("answer", False, "Be our side; used by the script.")
+from benchmarks.harness import arguments, compare_time, environment, results
 
 
-def config():
-    from bert_keras.config import BertConfig
+def parser(doc):
+    """The flags of our step."""
+    flags = arguments.parser(doc)
+    flags.add_argument("--size", default="six", help="six, or a published size")
+    flags.add_argument("--rows", type=int, default=32, help="rows of a step")
+    flags.add_argument("--length", type=int, default=128, help="tokens of a row")
+    flags.add_argument("--precision", default="bfloat16", help="of both sides")
+    flags.add_argument("--results", help="a file to record the figures in")
+    return flags
 
-    if FLAGS.size != "six":
-        return BertConfig.from_size(FLAGS.size)
+
+def config(size):
+    """The sizes of the model."""
+    from bert_keras import BertConfig
+
+    if size != "six":
+        return BertConfig.from_size(size)
     return BertConfig(
         hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
     )
 
 
-def our_step():
-    """Our side: the step as the loop takes it, a function that takes it on one batch again."""
+def our_step(args):
+    """A function that takes our training loop's step on one batch and returns its loss."""
     import numpy as np
     import tensorflow as tf
 
-    from bert_keras.models.classifier import BertClassifier
+    from bert_keras import BertClassifier
     from bert_keras.training.optimizer import AdamW
     from bert_keras.training.sharing import training_execution
     from bert_keras.training.step import TrainingStep
@@ -61,53 +62,64 @@ def our_step():
                 )
             }
 
-    rows, length = FLAGS.rows, FLAGS.length
-    draw = np.random.default_rng(0)
+    rows, length = args.rows, args.length
+    sizes = config(args.size)
+    rng = np.random.default_rng(0)
     shape = rows, length
     batch = {
         "inputs": {
-            "token_ids": tf.constant(draw.integers(0, config().vocab_size, shape), tf.int32),
+            "token_ids": tf.constant(rng.integers(0, sizes.vocab_size, shape), tf.int32),
             "segment_ids": tf.zeros(shape, tf.int32),
             "position_ids": tf.tile(tf.range(length)[tf.newaxis], [rows, 1]),
             "example_ids": tf.ones(shape, tf.int32),
         },
-        "labels": tf.constant(draw.integers(0, 2, rows), tf.int32),
+        "labels": tf.constant(rng.integers(0, 2, rows), tf.int32),
         "example": tf.range(rows),
     }
-    names = {"bfloat16": "mixed_bfloat16"}
-    model = BertClassifier(config(), 2, dtype=names.get(FLAGS.precision, FLAGS.precision))
+    policies = {"bfloat16": "mixed_bfloat16"}
+    model = BertClassifier(sizes, 2, dtype=policies.get(args.precision, args.precision))
     model.execution = training_execution(model)
     optimizer = AdamW(1e-4)
     optimizer.build(model.trainable_variables)
     step = TrainingStep(model, Task(), optimizer, tf.distribute.get_strategy())
-    spec = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
-    step = step.compiled(spec)
+    step = step.compiled(tf.nest.map_structure(tf.TensorSpec.from_tensor, batch))
     return lambda: step(batch, tf.constant(0.0))["loss"].numpy()
 
 
-def main(_):
-    if FLAGS.answer:
-        return turns.answer(our_step())
-    settings = [f"--{name}={FLAGS[name].value}" for name in ("rows", "length", "precision")]
-    sides = {"ours": [sys.executable, __file__, "--answer", f"--size={FLAGS.size}", *settings]}
-    sizes = config()
+def main():
+    flags = parser(__doc__)
+    flags.add_argument("--turns", type=int, default=15, help="of each side")
+    flags.add_argument(
+        "--peer_python", default=sys.executable, help="a Python with torch and transformers"
+    )
+    flags.add_argument("--side", action="store_true", help="be our side; used by the benchmark")
+    args = flags.parse_args()
+    if args.side:
+        return compare_time.take_turns(our_step(args))
+    shape = [f"--{name}={getattr(args, name)}" for name in ("rows", "length", "precision")]
+    ours = ["--side", f"--size={args.size}", *shape]
+    sides = {"ours": environment.module("speed.training_step", *ours)}
+    sizes = config(args.size)
     for attention in ("sdpa", "eager"):
-        sides[f"torch {attention}"] = [
-            *(FLAGS.peer_python, turns.HERE / "peer_training_step.py", *settings),
-            *(f"--attention={attention}", f"--hidden_size={sizes.hidden_size}"),
-            *(f"--layers={sizes.num_hidden_layers}", f"--heads={sizes.num_attention_heads}"),
-        ]
-    seconds = turns.measure(sides | turns.products(FLAGS.precision), FLAGS.turns, warm_up=3)
-    work = 3 * turns.work_of_encoder(
-        FLAGS.rows * FLAGS.length,
-        FLAGS.length,
+        sides[f"torch {attention}"] = environment.module(
+            *("peers.peer_training_step", *shape, f"--attention={attention}"),
+            *(f"--hidden_size={sizes.hidden_size}", f"--layers={sizes.num_hidden_layers}"),
+            f"--heads={sizes.num_attention_heads}",
+            python=args.peer_python,
+        )
+    peak = compare_time.matmul_peak(args.precision)
+    seconds = compare_time.measure(sides | peak, args.turns, warm_up=3)
+    operations = 3 * compare_time.encoder_operations(
+        args.rows * args.length,
+        args.length,
         sizes.num_hidden_layers,
         sizes.hidden_size,
         sizes.intermediate_size,
     )
-    what = f"a step of {FLAGS.rows} rows of {FLAGS.length}, {FLAGS.size}, {FLAGS.precision}"
-    turns.report(what, seconds, work)
+    title = f"a step of {args.rows} rows of {args.length}, {args.size}, {args.precision}"
+    entry = compare_time.report(title, seconds, operations)
+    results.record(args.results, f"training_step_{args.size}", entry)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()
