@@ -20,7 +20,8 @@ peer, peer_error, peer_runs, difference and allowed, in points of 100:
 
     accuracy <!-- results: glue.jsonl SST-2.accuracy.ours .1f --><!-- end -->
 
-Markers in code blocks are shown and not replaced.
+A line must not start with the marker of a value, since Markdown would end the paragraph there.
+Markers in code blocks between ``` are left alone.
 """
 
 import difflib
@@ -33,9 +34,10 @@ from benchmarks.harness import arguments, results
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.tables import TABLES
 
-_CODE = re.compile(r"^ *```.*?^ *```[^\n]*$|^ {4}[^\n]*$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^ *```.*?^ *```[^\n]*$", re.DOTALL | re.MULTILINE)
 _MARKED = re.compile(r"<!-- results: ([^>]*?) -->(.*?)<!-- end -->", re.DOTALL)
 _MARKER = re.compile(r"<!-- (?:results:|end)")
+_VALUE_FIRST = re.compile(r"^ *<!-- results: [^\s>]+ [^\s>]+[^>]* -->", re.MULTILINE)
 
 
 def pages():
@@ -45,7 +47,7 @@ def pages():
 
 
 def figure(words):
-    """The text of a marker: a table, with a line above and below it, or one value.
+    """The text of a marker: a table on lines of its own, or one value.
 
     Args:
         words: what the marker names.
@@ -55,7 +57,7 @@ def figure(words):
     """
     name, *rest = words.split(maxsplit=2)
     if not rest:
-        return f"\n\n{TABLES[name]()}\n\n"
+        return f"\n{TABLES[name]()}\n"
     values = results.read(name)
     values = results.summary(values) if name.endswith(".jsonl") else values
     keys, form = rest[0].split("."), rest[1] if len(rest) > 1 else ""
@@ -66,7 +68,8 @@ def rewrite(text):
     """Returns the text of a page with its figures put in anew.
 
     Raises:
-        ValueError: a marker has no end, an end has no marker, or a marker names nothing.
+        ValueError: a marker has no end, an end has no marker, a marker names nothing, or the marker
+            of a value is at the start of a line.
     """
     kept = []  # code blocks, which are put back as they were
 
@@ -84,6 +87,11 @@ def rewrite(text):
     if stray := _MARKER.search(_MARKED.sub("", hidden)):
         line = _MARKED.sub("", hidden)[stray.start() :].split("\n")[0]
         raise ValueError(f"`{line}`: a marker without its other half.")
+    if first := _VALUE_FIRST.search(hidden):
+        raise ValueError(
+            f"`{first[0].strip()}`: a value at the start of a line, where Markdown ends the paragraph "
+            "at a comment; put a word before it."
+        )
     return re.sub(r"\0(\d+)\0", lambda match: kept[int(match[1])], _MARKED.sub(put, hidden))
 
 

@@ -52,10 +52,13 @@ def peak_bytes(command, log, **variables):
 
 def start_tensorflow():
     """Imports TensorFlow and lets it look for devices, without its remarks about GPUs."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
+    from bert_keras.quiet import stderr_to_nowhere
 
-    tf.config.list_physical_devices()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with stderr_to_nowhere():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
     return tf
 
 

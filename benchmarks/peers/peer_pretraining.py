@@ -106,5 +106,9 @@ def parse_args():
     return flags.parse_args()
 
 
-if __name__ == "__main__":
+def main():
     print(json.dumps(run(parse_args())), flush=True)
+
+
+if __name__ == "__main__":
+    main()

