@@ -89,8 +89,8 @@ def rewrite(text):
         raise ValueError(f"`{line}`: a marker without its other half.")
     if first := _VALUE_FIRST.search(hidden):
         raise ValueError(
-            f"`{first[0].strip()}`: a value at the start of a line, where Markdown ends the paragraph "
-            "at a comment; put a word before it."
+            f"`{first[0].strip()}`: a value at the start of a line, where Markdown ends the "
+            "paragraph at a comment; put a word before it."
         )
     return re.sub(r"\0(\d+)\0", lambda match: kept[int(match[1])], _MARKED.sub(put, hidden))
 

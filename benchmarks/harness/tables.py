@@ -149,6 +149,8 @@ def speed():
     """Ours beside the fastest peer: times, rates and memory; ratios above 1 are in bold."""
     rows = []
     for row in results.read("speed.json").values():
+        if "what" not in row:  # recorded, such as another size, and not published
+            continue
         ours, peer = (_amount(row[side], row["digits"]) for side in ("ours", "peer"))
         ratios = (_bold(f"{each['ratio']:.2f}", each["ratio"] > 1) for each in (row, row["second"]))
         rows.append([row["what"], ours, f"{row['peer_name']}: {peer}", *ratios])

@@ -144,7 +144,7 @@ def _training_step(**point):
     """A function that takes one step of training."""
     import tensorflow as tf
 
-    from bert_keras.training.optimizer import AdamW
+    from bert_keras import AdamW
 
     model, inputs = _model(**point), _inputs(**point)
     labels = tf.range(point["rows"]) % 2

@@ -21,8 +21,7 @@ ROUNDS, STEPS = 7, 4
 def training():
     """A function that takes a step, and the tensors that a checkpoint holds."""
     tf = environment.start_tensorflow()
-    from bert_keras import BertClassifier, BertConfig
-    from bert_keras.training.optimizer import AdamW
+    from bert_keras import AdamW, BertClassifier, BertConfig
 
     model, optimizer = BertClassifier(BertConfig(vocab_size=30522, **SHAPE), 2), AdamW(1e-4)
     optimizer.build(model.trainable_variables)

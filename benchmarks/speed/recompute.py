@@ -27,9 +27,8 @@ def training_step(args):
     import numpy as np
     import tensorflow as tf
 
-    from bert_keras import BertClassifier, BertConfig
+    from bert_keras import AdamW, BertClassifier, BertConfig
     from bert_keras.layers.execution import Execution
-    from bert_keras.training.optimizer import AdamW
 
     keras.utils.set_random_seed(0)
     config = BertConfig(

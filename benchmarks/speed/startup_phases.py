@@ -18,14 +18,20 @@ from benchmarks.harness import arguments, environment, results
 
 STEPS = 30
 STEP = "the first step"
+_CLASSIFICATION = "tasks.classification"
 # The phases that end when a method of the library returns: module, class, method, phase.
 PHASES = [
-    ("training.job", "Job", "_read", "reading and tokenizing all rows"),
-    ("tasks.classification.task", "Classification", "build_model", "making the model with weights"),
+    (f"{_CLASSIFICATION}.task", "Classification", "prepare", "reading and tokenizing all rows"),
+    (
+        f"{_CLASSIFICATION}.bound",
+        "BoundClassification",
+        "build_model",
+        "making the model, reading its weights",
+    ),
     ("training.loop", "Trainer", "__init__", "making the moments"),
-    ("training.loop", "Trainer", "expect_room", "the first batch"),
+    ("training.loop", "Trainer", "check_memory", "the first batch"),
     ("progress", "Progress", "advance", STEP),
-    ("tasks.classification.task", "Classification", "save", "saving"),
+    (f"{_CLASSIFICATION}.bound", "BoundClassification", "save", "saving"),
 ]
 
 

@@ -43,15 +43,12 @@ def our_step(args):
     import numpy as np
     import tensorflow as tf
 
-    from bert_keras import BertClassifier
-    from bert_keras.training.optimizer import AdamW
+    from bert_keras import AdamW, BertClassifier
     from bert_keras.training.sharing import training_execution
     from bert_keras.training.step import TrainingStep
 
     class Task:
-        compares = False
-
-        def weights(self, batch):
+        def loss_weights(self, batch):
             return {"class": tf.ones_like(batch["labels"], tf.float32)}
 
         def losses(self, outputs, batch):
