@@ -115,7 +115,9 @@ def difference(losses, plain):
 def main():
     parser = arguments.parser(__doc__)
     parser.add_argument("--steps", type=int, default=12, help="steps of a run")
-    parser.add_argument("--loss_steps", type=int, default=3, help="steps without dropout")
+    parser.add_argument(
+        "--loss_steps", type=int, default=3, help="steps without dropout, at least 2"
+    )
     parser.add_argument(
         "--only", action="append", help="one set of flags to try instead of all; may be repeated"
     )
