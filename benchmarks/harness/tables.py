@@ -25,6 +25,11 @@ _GLUE = [("CoLA", "matthews"), ("MRPC", "f1"), ("STS-B", "spearman"), ("RTE", "a
 _SST2 = [("SST-2", "accuracy")]
 _TAGGING = [("CoNLL-2003", "f1"), ("WNUT17", "f1")]
 _QUESTIONS = [("XQuAD", "f1"), ("XQuAD", "exact_match")]
+_ALL = (
+    ("glue.jsonl", _GLUE + _SST2),
+    ("tagging.jsonl", _TAGGING),
+    ("question_answering.jsonl", _QUESTIONS),
+)
 _SETTINGS = {  # learning rate and epochs, as they are written
     "5e-5, 3": (5e-5, 3),
     "1e-4, 3": (1e-4, 3),
@@ -59,6 +64,11 @@ def accuracy(*sources):
     Args:
         *sources: pairs of a file's name and a list of (task, metric).
     """
+    columns = ["task", "metric", "ours", "transformers", "difference", "allowed"]
+    return results.markdown(columns, _accuracy_rows(sources))
+
+
+def _accuracy_rows(sources):
     rows = []
     for name, tasks in sources:
         summary = results.summary(results.read(name))
@@ -73,9 +83,7 @@ def accuracy(*sources):
             label = "entity F1" if name == "tagging.jsonl" else _METRICS[metric]
             chance = [f"{row['difference']:+.1f}", f"{row['allowed']:.1f}"]
             rows.append([_DATA.get(task, task), label, *means, *chance])
-    return results.markdown(
-        ["task", "metric", "ours", "transformers", "difference", "allowed"], rows
-    )
+    return rows
 
 
 def defaults():
@@ -147,6 +155,10 @@ def cost_growth(name):
 
 def speed():
     """Ours beside the fastest peer: times, rates and memory; ratios above 1 are in bold."""
+    return results.markdown(["what", "ours", "peer", "ratio", "ratio on AMD"], _speed_rows())
+
+
+def _speed_rows():
     rows = []
     for row in results.read("speed.json").values():
         if "what" not in row:  # recorded, such as another size, and not published
@@ -154,7 +166,17 @@ def speed():
         ours, peer = (_amount(row[side], row["digits"]) for side in ("ours", "peer"))
         ratios = (_bold(f"{each['ratio']:.2f}", each["ratio"] > 1) for each in (row, row["second"]))
         rows.append([row["what"], ours, f"{row['peer_name']}: {peer}", *ratios])
-    return results.markdown(["what", "ours", "peer", "ratio", "ratio on AMD"], rows)
+    return rows
+
+
+def summary():
+    """Every score and every time beside the peer's; where the peer is ahead, in bold."""
+    rows = []
+    for task, metric, ours, peer, difference, _ in _accuracy_rows(_ALL):
+        behind = difference.startswith("-")
+        rows.append([f"{task}: {metric}", ours, f"transformers: {peer}", _bold(difference, behind)])
+    rows += [row[:-1] for row in _speed_rows()]
+    return results.markdown(["what", "ours", "peer", "difference or ratio"], rows)
 
 
 def _amount(figure, digits):
@@ -180,12 +202,8 @@ _PLAIN = (
 )
 
 TABLES = {
-    "accuracy": functools.partial(
-        accuracy,
-        ("glue.jsonl", _GLUE + _SST2),
-        ("tagging.jsonl", _TAGGING),
-        ("question_answering.jsonl", _QUESTIONS),
-    ),
+    "summary": summary,
+    "accuracy": functools.partial(accuracy, *_ALL),
     "glue": functools.partial(accuracy, ("glue.jsonl", _GLUE)),
     "sst2": functools.partial(accuracy, ("glue.jsonl", _SST2)),
     "tagging": functools.partial(accuracy, ("tagging.jsonl", _TAGGING)),
