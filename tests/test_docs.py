@@ -1,5 +1,6 @@
 """The documentation names what exists, and its examples for clusters work."""
 
+import ast
 import json
 import pathlib
 import re
@@ -134,6 +135,17 @@ def test_modules_that_are_named_exist():
     for page in PAGES:
         for name in re.findall(r"`(benchmarks(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
             assert (ROOT / f"{name.replace('.', '/')}.py").is_file(), name
+
+
+def test_the_import_direction_is_the_one_that_is_tested():
+    tested = (ROOT / "tests" / "test_imports.py").read_text(encoding="utf-8")
+    layers = ast.literal_eval(
+        re.search(r"^LAYERS = (\(.*?^\))", tested, re.DOTALL | re.MULTILINE)[1]
+    )
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    drawing = re.search(r"^    errors\n(?:      <- .*\n)+", text, re.MULTILINE)[0]
+    drawn = [tuple(line.split("<-")[-1].strip().split(", ")) for line in drawing.splitlines()]
+    assert drawn == [*layers, ("the scripts",)]
 
 
 def test_every_setting_of_a_training_is_described():
