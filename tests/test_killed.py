@@ -35,8 +35,7 @@ def call(script, log, arguments):
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     sys.argv = [script, *arguments]
-    module = __import__(script)
-    module.script.run(module.main)
+    __import__(script).main()
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +44,12 @@ def forks():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
-            *("bert_keras.training.job", "bert_keras.tasks.classification.task", "sklearn.metrics"),
-            *("bert_keras.tasks.pretraining.task", "bert_keras.corpus.prepared"),
+            *(
+                "bert_keras.training.job",
+                "bert_keras.tasks.classification.bound",
+                "sklearn.metrics",
+            ),
+            *("bert_keras.tasks.pretraining.bound", "bert_keras.corpus.prepared"),
         ]
     )
     return context

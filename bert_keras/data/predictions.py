@@ -5,7 +5,7 @@ import json
 import numbers
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import IO, Any
 
 from bert_keras.data.rows import Rows
 from bert_keras.files import atomic_write
@@ -64,7 +64,7 @@ def _free_names(columns: NewColumns, taken: Collection[str]) -> list[str]:
     return names
 
 
-def _tsv_writer(file: TextIO) -> Callable[[Iterable[str]], object]:
+def _tsv_writer(file: IO[Any]) -> Callable[[Iterable[str]], object]:
     breaks = str.maketrans("\t\n", "  ")
 
     def write(fields: Iterable[str]) -> None:

@@ -144,11 +144,6 @@ class Task(abc.ABC):
     # Recorded names of the settings to compare runs by in TensorBoard.
     hyperparameters: ClassVar[tuple[str, ...]] = ()
 
-    @classmethod
-    def variant(cls, record: Mapping[str, Any]) -> type[Task]:
-        """Returns the class that a run with this record has: this one, or one of its kind."""
-        return cls
-
     @abc.abstractmethod
     def prepare(self, reference: str | None, seed: int) -> Prepared:
         """Reads and checks the rows to train and evaluate on, before anything is written.
