@@ -221,7 +221,8 @@ for run in ("train", "eval"):
             content = event.tensor_proto.SerializeToString().hex()
             content = content if len(content) < 200 else hash_of(content)
             lines[f"{run} {tag} {event.step} {content}"] = None
-print(*lines, sep="\n")  # a run that went on has its last points twice: they must be the same
+for line in lines:  # a run that went on has its last points twice: they must be the same
+    print(line)
 """
 _CURVES = "import hashlib\nhash_of = lambda t: hashlib.sha256(t.encode()).hexdigest()\n" + _CURVES
 
