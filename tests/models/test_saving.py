@@ -195,8 +195,8 @@ def test_the_old_name_of_output_tokens_warns():
         BertEncoder(SMALL, output_tokens="last")
 
 
-# Written by the version before `trainable_layers` and `output_tokens`, from SMALL; `np.savez` has the
-# outputs for `inputs_of`, in the order of `keras.tree.flatten`.
+# Models of SMALL, written by the version before `trainable_layers` and `output_tokens`, and their
+# outputs for `inputs_of` in the order of `keras.tree.flatten`.
 OLD = pathlib.Path(__file__).parents[1] / "golden" / "keras_files"
 
 
