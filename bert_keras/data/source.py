@@ -82,7 +82,7 @@ class Source(abc.ABC, Generic[Examples]):
         Raises:
             InputError: there is nothing to predict, or the file cannot be used.
         """
-        return self._open("test", predict_file, field="predict_file")
+        return self._open("test", predict_file, field="file")
 
     @abc.abstractmethod
     def _read(self, split: Split, file: str) -> Examples:
