@@ -1,22 +1,16 @@
-"""Epochs: how many batches one has, and in which order its examples come."""
+"""Passes over the training examples. Their order is a function of the seed and the epoch alone."""
 
 import numpy as np
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Returns the batches in one pass over the examples, the last, smaller one included."""
+    """Returns the number of batches in a pass over the examples, a smaller last one included."""
     return -(-examples // batch_size)
 
 
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns the order of an epoch's examples, a function of the seed and the epoch alone.
+def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
+    """Returns the order of the examples in an epoch: their indices, int64 [examples].
 
-    Args:
-        count: how many examples there are.
-        seed: of the run.
-        epoch: from 0.
-
-    Returns:
-        int64 [count], each number from 0 to `count` - 1 once.
+    It does not depend on earlier epochs, so training resumes at any step without recorded state.
     """
-    return np.random.default_rng([seed, epoch]).permutation(count)
+    return np.random.default_rng([seed, epoch]).permutation(examples)

@@ -9,9 +9,9 @@ from bert_keras.data.batches import (
     LabelledExamples,
     encode,
     evaluation_batches,
-    steps_per_epoch,
     training_batches,
 )
+from bert_keras.data.epochs import steps_per_epoch
 from bert_keras.text.tokenizer import BertTokenizer
 
 
@@ -165,3 +165,12 @@ def test_a_fingerprint_tells_training_sets_apart():
     assert len({one.fingerprint for one in found}) == 5
     again = LabelledExamples(make(lengths), {"labels": labels.copy()}, names=("bad", "good"))
     assert again.fingerprint == found[0].fingerprint
+
+
+def test_batches_are_described_by_their_examples_unless_told_otherwise():
+    batch = {"example": np.array([3, 1])}
+    assert LabelledExamples(EXAMPLES, TARGETS).describe(batch) == [{"example": 3}, {"example": 1}]
+    described = LabelledExamples(EXAMPLES, TARGETS, describe=lambda batch: [{"text": "a"}])
+    assert described.describe(batch) == [{"text": "a"}]
+    assert described.fingerprint == LabelledExamples(EXAMPLES, TARGETS).fingerprint
+    assert described.long_from(None) == 0
