@@ -121,10 +121,10 @@ class RowSource(Source[Rows]):
 
     Attributes:
         train, dev: whatever `read_rows` reads.
-        task_name: a task of GLUE, which determines files, `columns` and `kind`; "" for own files.
+        task_name: a task of GLUE, which determines files, columns and `kind`; "" for own files.
         data_dir: the folder of GLUE's tasks, or of that task.
         columns: the columns of the files; None for the usual names.
-        kind: what a label is: one class, several, or a number.
+        label_kind: what a label of the files is: one class, several, or a number.
         rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
             all others; 0 trains on every row.
         label_needed: False reads labels only from files that have their column.
@@ -133,8 +133,8 @@ class RowSource(Source[Rows]):
     task_name: str = option("", "A task of GLUE, such as SST-2; needs `data_dir`.")
     data_dir: str = option("", "The folder of GLUE's tasks.")
     columns: Columns | None = None
-    kind: Literal["class", "multi", "number"] = option(
-        "class", "One label, several, a number.", name="label_kind"
+    label_kind: Literal["class", "multi", "number"] = option(
+        "class", "One label, several, a number."
     )
     rows_per_class: int = option(
         0,
@@ -151,9 +151,12 @@ class RowSource(Source[Rows]):
         if self.task_name and not self.data_dir:
             raise InputError("expected the folder of GLUE's tasks, found none.", field="data_dir")
         if self.task_name:
-            _, task = glue.find_task(self.task_name)
-            object.__setattr__(self, "kind", task.kind)
-            object.__setattr__(self, "columns", task.columns)
+            glue.find_task(self.task_name)
+
+    @property
+    def kind(self) -> str:
+        """What a label is: "class", "multi" or "number"."""
+        return glue.find_task(self.task_name)[1].kind if self.task_name else self.label_kind
 
     @property
     def metric(self) -> str | None:
@@ -167,7 +170,8 @@ class RowSource(Source[Rows]):
         if not file:
             return glue.read_glue(self.task_name, self.data_dir, split)
         labelled = False if split == "test" else True if self.label_needed else None
-        return read_rows(file, columns=self.columns, kind=self.kind, labelled=labelled)
+        columns = glue.find_task(self.task_name)[1].columns if self.task_name else self.columns
+        return read_rows(file, columns=columns, kind=self.kind, labelled=labelled)
 
     def _train_and_dev(self, seed: int) -> tuple[Rows, Rows | None]:
         if not self.rows_per_class:

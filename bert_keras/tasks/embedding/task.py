@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import read_json
-from bert_keras.data.batches import TrainingSet, encode
+from bert_keras.data.batches import LabelledExamples, encode
 from bert_keras.data.texts import on_one_line, read_texts, write_texts
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
@@ -118,7 +118,7 @@ class Embedding(Task):
         targets = {"text": _numbers(texts)}
         if self._train.labels is not None:
             targets["score"] = np.repeat(np.array(self._train.labels, np.float32), 2)
-        return TrainingSet(self._encode(texts), targets, group=2)
+        return LabelledExamples(self._encode(texts), targets, group=2)
 
     def weights(self, batch):
         if "score" in batch:
