@@ -265,9 +265,7 @@ class BoundTagging(BoundTask, Predicts, Serves):
         lengths = windowed.examples.token_ids.row_lengths()
         log_probs = merge(tf.RaggedTensor.from_tensor(predictions, lengths), windowed.windows)
         log_probs = tf.gather(log_probs, words.token)  # [words, tags]
-        tags, entities = find_entities(
-            tf.RaggedTensor.from_row_splits(log_probs, words.row_splits)
-        )
+        tags, entities = find_entities(tf.RaggedTensor.from_row_splits(log_probs, words.row_splits))
         columns = (
             entities.type.value_rowids(),
             tf.gather(words.start, entities.first.values),

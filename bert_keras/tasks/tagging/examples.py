@@ -65,11 +65,11 @@ class TaggedTexts:
     def select(self, indices: Iterable[int]) -> "TaggedTexts":
         """Returns the texts at `indices`, in that order."""
         indices = list(indices)
-        names = ("texts", "entities", "words", "locations", "records")
-        entries = {name: getattr(self, name) for name in names}
-        return dataclasses.replace(
-            self, **{name: every and [every[i] for i in indices] for name, every in entries.items()}
-        )
+        chosen: dict[str, Any] = {}
+        for name in ("texts", "entities", "words", "locations", "records"):
+            entries = getattr(self, name)
+            chosen[name] = entries and [entries[i] for i in indices]
+        return dataclasses.replace(self, **chosen)
 
 
 def read_tagged(
@@ -132,12 +132,13 @@ def check_types(texts: TaggedTexts, types: Sequence[str]) -> None:
     """
     assert texts.entities is not None
     known = set(types)
+    listed = ", ".join(types[:20]) + (" …" if types[20:] else "")
     for entities, location in zip(texts.entities, texts.locations, strict=True):
         for entity in entities:
             if entity.type not in known:
                 raise InputError(
-                    f"{location}: the type {shorten(entity.type)} is none of the {len(types)} types "
-                    f"of the training texts: {', '.join(types[:20])}{' …' if types[20:] else ''}."
+                    f"{location}: the type {shorten(entity.type)} is none of the {len(types)} "
+                    f"types of the training texts: {listed}."
                 )
 
 
@@ -173,7 +174,9 @@ def _entities_of(text: str, value: Any, location: str) -> list[Entity]:
 
 
 def _entity_of(text: str, value: Any, location: str) -> Entity:
-    keys = [value.get(key) for key in ("start", "end", "type")] if isinstance(value, dict) else []
+    keys: list[Any] = []
+    if isinstance(value, dict):
+        keys = [value.get(key) for key in ("start", "end", "type")]
     if [type(key) for key in keys] != [int, int, str] or not keys[2].strip():
         raise InputError(
             f"{location}: expected an entity with 'start' and 'end', whole numbers, and 'type', a "

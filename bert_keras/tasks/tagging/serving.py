@@ -83,9 +83,7 @@ def rectangular(find: Callable[..., Any]) -> Callable[..., Any]:
     return serve
 
 
-def _in_turns(
-    model: Callable[..., Any], inputs: Mapping[str, tf.Tensor], tags: int
-) -> tf.Tensor:
+def _in_turns(model: Callable[..., Any], inputs: Mapping[str, tf.Tensor], tags: int) -> tf.Tensor:
     """Computes logits [rows, length, tags] a few rows at a time, so that no text is too long."""
     rows = tf.shape(inputs["token_ids"])[0]
     turns = tf.maximum(1, -(-rows // _ROWS))

@@ -160,7 +160,9 @@ def _read_with_ends(
             elif kind is not None:
                 opened = (kind, word)
         elif letter not in (inside, last) or kind != opened[0]:
-            raise TagError(word, f"{_describe(tags, word)}, with no {last}-{opened[0]} between them")
+            raise TagError(
+                word, f"{_describe(tags, word)}, with no {last}-{opened[0]} between them"
+            )
         elif letter == last:
             spans.append(Span(*opened, word))
             opened = None
