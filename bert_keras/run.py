@@ -19,7 +19,7 @@ from bert_keras.config import read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, resolve
 from bert_keras.options import from_record, options_of, record_of
-from bert_keras.tasks.registry import task_class
+from bert_keras.tasks.registry import SCRIPT, task_class
 from bert_keras.training.settings import TrainingSettings, training_settings
 from bert_keras.training.task import (
     AnswersUntrained,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from bert_keras.training.inference import Inference
 
 _log = logging.getLogger(__name__)
-_SCRIPT = "script"  # in flags.json: which task it is
 _REFERENCE = "init_checkpoint"
 # The precisions that each export format can have.
 EXPORTS = {"saved_model": ("float32", "bfloat16"), "litert": ("float32", "int8")}
@@ -73,6 +72,11 @@ class Scores(dict[str, float]):
     def __init__(self, evaluation: Evaluation):
         super().__init__(evaluation.scores)
         self.evaluation = evaluation
+
+    def _repr_html_(self) -> str:
+        from bert_keras.notebook import evaluation_html
+
+        return evaluation_html(self.evaluation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,7 +203,7 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What the run is: its settings by the names under which they are recorded."""
         return {
-            _SCRIPT: self.task.recorded_as,
+            SCRIPT: self.task.recorded_as,
             **record_of(self.task),
             _REFERENCE: self._reference,
             **record_of(self.settings),
@@ -369,6 +373,19 @@ class Run:
             bound.functions(frozen),
         )
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        from bert_keras.notebook import run_html
+
+        facts = {
+            "task": type(self.task).__name__,
+            "weights to start from": self._reference,
+            "training": "finished" if self._folder.finished else "not finished",
+        }
+        return run_html(self.path, facts | self._folder.scores)
+
     @property
     def _eval_batch_size(self) -> int:
         return self.settings.eval_batch_size or self.task.eval_batch_size
@@ -384,7 +401,7 @@ class Run:
             self._loaded = bound, place, inference
         bound, place, inference = self._loaded
         if dev:
-            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var, call-arg]
+            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var]
             bound = task.restore(place)
         return bound, place, inference
 
@@ -475,15 +492,14 @@ def _open_strategy(cpu_devices: int) -> tf.distribute.Strategy:
 
 def _task_of(record: dict[str, Any]) -> Task:
     """The task that a run has recorded."""
-    kind = task_class(str(record.get(_SCRIPT))).variant(record)
-    return from_record(kind, record)
+    return from_record(task_class(record), record)
 
 
 def _check_script(path: pathlib.Path, record: dict[str, Any], task: Task | None) -> None:
     """Checks that a folder's run is of a task's kind."""
-    if task is not None and record.get(_SCRIPT, task.recorded_as) != task.recorded_as:
+    if task is not None and record.get(SCRIPT, task.recorded_as) != task.recorded_as:
         raise InputError(
-            f"{path} is a run of {record[_SCRIPT]}, expected one of {task.recorded_as}, or a new "
+            f"{path} is a run of {record[SCRIPT]}, expected one of {task.recorded_as}, or a new "
             "folder.",
             field="output_dir",
         )

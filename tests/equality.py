@@ -39,6 +39,8 @@ _SHAPE = {
 }
 _TRAIN = ("--do_train", "--do_eval", "--do_export", "--deterministic", "--seed=3")
 _FEW = ("--train_batch_size=8", "--num_train_epochs=2", "--learning_rate=1e-3")
+# Flags that say how a call is done, which no run records.
+_OF_CALL = ("--predict_file", "--cpu_devices", "--export_precision", "--query", "--do_")
 _CHECKPOINTS = ("--save_checkpoints_steps=2", "--keep_checkpoints=100")
 _RELATION = {
     "text": ["Ada Holm lives in Bergen."],
@@ -214,9 +216,12 @@ for run in ("train", "eval"):
     for tag in sorted(found.Tags()["tensors"]):
         if "per_second" in tag or "_hparams" in tag:
             continue
+        lines = []
         for event in found.Tensors(tag):
             content = event.tensor_proto.SerializeToString().hex()
-            print(run, tag, event.step, content if len(content) < 200 else hash_of(content))
+            lines.append((event.step, content if len(content) < 200 else hash_of(content)))
+        for line in dict.fromkeys(lines):  # a run that goes on writes some steps again
+            print(run, tag, *line)
 """
 _CURVES = "import hashlib\nhash_of = lambda t: hashlib.sha256(t.encode()).hexdigest()\n" + _CURVES
 
@@ -280,15 +285,20 @@ def make_weights(folder):
 
 
 def run_case(name, weights, folder):
-    """Runs a case, from wherever its folder stands; returns what came out, hashes by name."""
+    """Runs a case, from wherever its folder stands; returns what came out, hashes by name.
+
+    With `weights` None a run goes on, and its own record has what it was begun with.
+    """
     script, flags, question = CASES[name]
-    command = [sys.executable, ROOT / f"{script}.py", *_TRAIN, *_FEW, *_CHECKPOINTS, *flags]
-    command += [f"--init_checkpoint={weights}", f"--output_dir={folder}"]
+    command = [sys.executable, ROOT / f"{script}.py", *_CHECKPOINTS, f"--output_dir={folder}"]
+    command += [flag for flag in _TRAIN if weights or flag.startswith("--do_")]
+    command += [flag for flag in flags if weights or flag.startswith(_OF_CALL)]
+    command += [*_FEW, f"--init_checkpoint={weights}"] if weights else []
     if any(flag.startswith("--predict_file") for flag in flags):
         command.append("--do_predict")
-    if not any(flag.startswith("--max_seq_length") for flag in flags):
+    if weights and not any(flag.startswith("--max_seq_length") for flag in flags):
         command.append("--max_seq_length=64")
-    if script == "run_pretraining":
+    if weights and script == "run_pretraining":
         command.append(f"--prepared_dir={folder.parent / 'prepared'}")
     _call(command, folder.with_suffix(".log"))
     found = {"weights": _of_tensors(folder / "model.safetensors")}
@@ -379,7 +389,6 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         root = pathlib.Path(temporary) / "runs"
         if options.resume:
-            # The weights' path is in the runs' flags, so they stay where they are.
             root = options.resume
             expected = json.loads((root / "hashes.json").read_text())
         else:
@@ -390,7 +399,7 @@ def main():
             folder = root / name
             if options.resume:
                 cut_back(folder)
-            found[name] = run_case(name, root / "weights", folder)
+            found[name] = run_case(name, None if options.resume else root / "weights", folder)
             changed = _differences(expected[name], found[name]) if name in expected else []
             differences += len(changed)
             state = "differs" if changed else "equal" if name in expected else "written"

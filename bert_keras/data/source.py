@@ -5,7 +5,8 @@ import dataclasses
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from bert_keras.data import glue
-from bert_keras.data.rows import Columns, Rows, read_rows
+from bert_keras.data.columns import Columns
+from bert_keras.data.rows import LabelKind, Rows, read_rows
 from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
@@ -154,7 +155,7 @@ class RowSource(Source[Rows]):
             glue.find_task(self.task_name)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> LabelKind:
         """What a label is: "class", "multi" or "number"."""
         return glue.find_task(self.task_name)[1].kind if self.task_name else self.label_kind
 
@@ -169,7 +170,9 @@ class RowSource(Source[Rows]):
     def _read(self, split: Split, file: str) -> Rows:
         if not file:
             return glue.read_glue(self.task_name, self.data_dir, split)
-        labelled = False if split == "test" else True if self.label_needed else None
+        labelled: bool | None = split != "test"
+        if labelled and not self.label_needed:
+            labelled = None  # reads labels if the file has them
         columns = glue.find_task(self.task_name)[1].columns if self.task_name else self.columns
         return read_rows(file, columns=columns, kind=self.kind, labelled=labelled)
 
@@ -182,5 +185,5 @@ class RowSource(Source[Rows]):
         return train, unseen(others, train) if dev is None else dev
 
     def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
-        train, others = hold_out(train, self.dev_fraction, seed)
+        train, others = hold_out(train, self.dev_fraction, seed, train.classes)
         return train, unseen(others, train)

@@ -14,8 +14,7 @@ from bert_keras.checkpoints.load import announce, classifier_size, load_weights,
 from bert_keras.config import read_json
 from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
-from bert_keras.data.predictions import write_predictions
-from bert_keras.data.rows import Rows
+from bert_keras.data.predictions import write_json_lines
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
 from bert_keras.tasks.shared.examples import rows_of_texts
@@ -242,12 +241,11 @@ class BoundTagging(BoundTask, Predicts, Serves):
             ]
             write_conll(path, texts.lines, texts.records, tags)
         else:
-            rows = Rows(texts.texts, None, None, texts.locations, texts.records, layout="jsonl")
             column = [
                 [entity | {"score": float(f"{entity['score']:.6g}")} for entity in of_text]
                 for of_text in entities
             ]
-            write_predictions(path, rows, {"entities": column})
+            write_json_lines(path, texts.records, {"entities": column})
         return PredictionFiles(path)
 
     def signatures(self, model: Callable[..., Any]) -> dict[str, Any]:

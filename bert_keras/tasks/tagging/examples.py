@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from bert_keras.data.tables import read_json_lines, shorten
 from bert_keras.errors import InputError
@@ -50,10 +50,6 @@ class TaggedTexts:
     lines: list[str] | None = None
     scheme: str | None = None
 
-    # What `data.splits` asks of rows: these are not divided by class, and have one text each.
-    kind: ClassVar[str] = "entities"
-    pairs: ClassVar[None] = None
-
     def __len__(self) -> int:
         return len(self.texts)
 
@@ -62,7 +58,11 @@ class TaggedTexts:
         """The types of all entities, sorted."""
         return sorted({entity.type for entities in self.entities or () for entity in entities})
 
-    def select(self, indices: Iterable[int]) -> "TaggedTexts":
+    def contents(self) -> Sequence[str]:
+        """Returns the text of each row; see `SplittableRows`."""
+        return self.texts
+
+    def select(self, indices: Iterable[int]) -> Self:
         """Returns the texts at `indices`, in that order."""
         indices = list(indices)
         chosen: dict[str, Any] = {}
