@@ -67,7 +67,7 @@ def test_entities_are_no_numbers(finished):
     done = call("--do_export", "--export_format=litert", f"--output_dir={finished.folder}")
     assert (done.code, done.err) == (
         1,
-        "--export_format: this script's models answer with more than numbers, which takes a "
+        "--export_format: this task's models answer with more than numbers, which takes a "
         "saved_model, found litert.\n",
     )
     assert not (finished.folder / "export_litert").exists()
