@@ -1,4 +1,4 @@
-"""Where a task's examples come from: `Source`, the base of every task's, and `RowSource`."""
+"""Where a task's examples come from: `Source`, the base of all, and those of labelled rows."""
 
 import abc
 import dataclasses
@@ -116,33 +116,17 @@ class Source(abc.ABC, Generic[Examples]):
 
 
 @dataclasses.dataclass(frozen=True)
-class RowSource(Source[Rows]):
-    """Labelled texts, or pairs of texts: a task of GLUE, or files of the user's own.
+class GlueSource(Source[Rows]):
+    """Rows of a task of GLUE, or of files of the user's own.
 
     Attributes:
         train, dev: whatever `read_rows` reads.
-        task_name: a task of GLUE, which determines files, `columns` and `kind`; "" for own files.
+        task_name: a task of GLUE, which determines files, columns and kind; "" for own files.
         data_dir: the folder of GLUE's tasks, or of that task.
-        columns: the columns of the files; None for the usual names.
-        kind: what a label is: one class, several, or a number.
-        rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
-            all others; 0 trains on every row.
-        label_needed: False reads labels only from files that have their column.
     """
 
     task_name: str = option("", "A task of GLUE, such as SST-2; needs `data_dir`.")
     data_dir: str = option("", "The folder of GLUE's tasks.")
-    columns: Columns | None = None
-    kind: Literal["class", "multi", "number"] = option(
-        "class", "One label, several, a number.", name="label_kind"
-    )
-    rows_per_class: int = option(
-        0,
-        "Train on so many rows a class, hold out the rest.",
-        name="train_rows_per_class",
-        minimum=0,
-    )
-    label_needed: bool = True
 
     _origins: ClassVar[str] = "a file, or `task_name` and `data_dir`"
 
@@ -150,10 +134,6 @@ class RowSource(Source[Rows]):
         super().__post_init__()
         if self.task_name and not self.data_dir:
             raise InputError("expected the folder of GLUE's tasks, found none.", field="data_dir")
-        if self.task_name:
-            _, task = glue.find_task(self.task_name)
-            object.__setattr__(self, "kind", task.kind)
-            object.__setattr__(self, "columns", task.columns)
 
     @property
     def metric(self) -> str | None:
@@ -166,7 +146,48 @@ class RowSource(Source[Rows]):
     def _read(self, split: Split, file: str) -> Rows:
         if not file:
             return glue.read_glue(self.task_name, self.data_dir, split)
-        labelled = False if split == "test" else True if self.label_needed else None
+        return self._read_file(split, file)
+
+    @abc.abstractmethod
+    def _read_file(self, split: Split, file: str) -> Rows:
+        """Reads the rows of a file of the user's own."""
+
+    def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
+        train, others = hold_out(train, self.dev_fraction, seed)
+        return train, unseen(others, train)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowSource(GlueSource):
+    """Labelled texts, or pairs of texts: a task of GLUE, or files of the user's own.
+
+    Attributes:
+        columns: the columns of the files; None for the usual names.
+        kind: what a label is: one class, several, or a number.
+        rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
+            all others; 0 trains on every row.
+    """
+
+    columns: Columns | None = None
+    kind: Literal["class", "multi", "number"] = option(
+        "class", "One label, several, a number.", name="label_kind"
+    )
+    rows_per_class: int = option(
+        0,
+        "Train on so many rows a class, hold out the rest.",
+        name="train_rows_per_class",
+        minimum=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.task_name:
+            _, task = glue.find_task(self.task_name)
+            object.__setattr__(self, "kind", task.kind)
+            object.__setattr__(self, "columns", task.columns)
+
+    def _read_file(self, split: Split, file: str) -> Rows:
+        labelled = split != "test"
         return read_rows(file, columns=self.columns, kind=self.kind, labelled=labelled)
 
     def _train_and_dev(self, seed: int) -> tuple[Rows, Rows | None]:
@@ -176,7 +197,3 @@ class RowSource(Source[Rows]):
         train, others = take_per_class(train, self.rows_per_class, seed)
         dev = self._own_dev()
         return train, unseen(others, train) if dev is None else dev
-
-    def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
-        train, others = hold_out(train, self.dev_fraction, seed)
-        return train, unseen(others, train)
