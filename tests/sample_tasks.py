@@ -28,7 +28,7 @@ def make(name, samples):
         pairs = RowSource(
             train=str(samples / "paraphrases.tsv"),
             columns=Columns("text", "pair", "score"),
-            kind="number",
+            label_kind="number",
             dev_fraction=0,
             label_needed=False,
         )

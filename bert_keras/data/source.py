@@ -121,7 +121,8 @@ class GlueSource(Source[Rows]):
 
     Attributes:
         train, dev: whatever `read_rows` reads.
-        task_name: a task of GLUE, which determines files, columns and kind; "" for own files.
+        task_name: a task of GLUE, which determines files, columns and the kind of the labels; ""
+            for own files.
         data_dir: the folder of GLUE's tasks, or of that task.
     """
 
@@ -134,11 +135,18 @@ class GlueSource(Source[Rows]):
         super().__post_init__()
         if self.task_name and not self.data_dir:
             raise InputError("expected the folder of GLUE's tasks, found none.", field="data_dir")
+        if self.task_name:
+            glue.find_task(self.task_name)
+
+    @property
+    def glue_task(self) -> glue.GlueTask | None:
+        """What is particular to the task of GLUE; None for own files."""
+        return glue.find_task(self.task_name)[1] if self.task_name else None
 
     @property
     def metric(self) -> str | None:
         """GLUE's own score for a task of GLUE, else None."""
-        return glue.find_task(self.task_name)[1].metrics[0] if self.task_name else None
+        return self.glue_task.metrics[0] if self.glue_task else None
 
     def _is_given(self, file: str) -> bool:
         return bool(self.task_name or file)
@@ -163,14 +171,14 @@ class RowSource(GlueSource):
 
     Attributes:
         columns: the columns of the files; None for the usual names.
-        kind: what a label is: one class, several, or a number.
+        label_kind: what a label of the files is: one class, several, or a number.
         rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
             all others; 0 trains on every row.
     """
 
     columns: Columns | None = None
-    kind: Literal["class", "multi", "number"] = option(
-        "class", "One label, several, a number.", name="label_kind"
+    label_kind: Literal["class", "multi", "number"] = option(
+        "class", "One label, several, a number."
     )
     rows_per_class: int = option(
         0,
@@ -179,16 +187,14 @@ class RowSource(GlueSource):
         minimum=0,
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.task_name:
-            _, task = glue.find_task(self.task_name)
-            object.__setattr__(self, "kind", task.kind)
-            object.__setattr__(self, "columns", task.columns)
+    @property
+    def kind(self) -> str:
+        """What a label is: "class", "multi" or "number"."""
+        return self.glue_task.kind if self.glue_task else self.label_kind
 
     def _read_file(self, split: Split, file: str) -> Rows:
-        labelled = split != "test"
-        return read_rows(file, columns=self.columns, kind=self.kind, labelled=labelled)
+        columns = self.glue_task.columns if self.glue_task else self.columns
+        return read_rows(file, columns=columns, kind=self.kind, labelled=split != "test")
 
     def _train_and_dev(self, seed: int) -> tuple[Rows, Rows | None]:
         if not self.rows_per_class:

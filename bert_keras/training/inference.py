@@ -10,7 +10,7 @@ from bert_keras.data.epochs import steps_per_epoch
 from bert_keras.errors import Interrupted
 from bert_keras.models.bert_model import BertModel
 from bert_keras.progress import Progress
-from bert_keras.training.devices import is_chief, current_replica, run, sum_over_replicas
+from bert_keras.training.devices import current_replica, is_chief, run, sum_over_replicas
 from bert_keras.training.interruption import Interruption
 from bert_keras.training.sharding import take_shard
 from bert_keras.training.task import Batch, EvaluationSet

@@ -189,8 +189,8 @@ class BoundTask(abc.ABC):
     """
 
     tokenizer: BertTokenizer
-    # The names of what the model tells apart, where it has such.
-    labels: Sequence[str] = ()
+    # The names of what the model tells apart; a class without such has `labels = ()`.
+    labels: Sequence[str]
 
     @abc.abstractmethod
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertModel:

@@ -6,12 +6,12 @@ import tensorflow as tf
 
 from bert_keras.data.batches import (
     EncodedExamples,
-    TrainingSet,
+    LabelledExamples,
     encode,
     evaluation_batches,
-    steps_per_epoch,
     training_batches,
 )
+from bert_keras.data.epochs import steps_per_epoch
 from bert_keras.text.tokenizer import BertTokenizer
 
 
@@ -156,12 +156,21 @@ def test_groups_stay_together(batch_size):
 def test_a_fingerprint_tells_training_sets_apart():
     lengths, labels = [3, 9, 2], np.array([0, 1, 1])
     found = [
-        TrainingSet(make(lengths), {"labels": labels}, names=("bad", "good")),
-        TrainingSet(make(lengths), {"labels": labels}, names=("bad", "fair")),
-        TrainingSet(make(lengths), {"labels": labels[::-1]}, names=("bad", "good")),
-        TrainingSet(make([9, 3, 2]), {"labels": labels}, names=("bad", "good")),
-        TrainingSet(make(lengths), {"labels": tf.ragged.constant([[0], [1, 1], []])}),
+        LabelledExamples(make(lengths), {"labels": labels}, names=("bad", "good")),
+        LabelledExamples(make(lengths), {"labels": labels}, names=("bad", "fair")),
+        LabelledExamples(make(lengths), {"labels": labels[::-1]}, names=("bad", "good")),
+        LabelledExamples(make([9, 3, 2]), {"labels": labels}, names=("bad", "good")),
+        LabelledExamples(make(lengths), {"labels": tf.ragged.constant([[0], [1, 1], []])}),
     ]
     assert len({one.fingerprint for one in found}) == 5
-    again = TrainingSet(make(lengths), {"labels": labels.copy()}, names=("bad", "good"))
+    again = LabelledExamples(make(lengths), {"labels": labels.copy()}, names=("bad", "good"))
     assert again.fingerprint == found[0].fingerprint
+
+
+def test_batches_are_described_by_their_examples_unless_told_otherwise():
+    batch = {"example": np.array([3, 1])}
+    assert LabelledExamples(EXAMPLES, TARGETS).describe(batch) == [{"example": 3}, {"example": 1}]
+    described = LabelledExamples(EXAMPLES, TARGETS, describe=lambda batch: [{"text": "a"}])
+    assert described.describe(batch) == [{"text": "a"}]
+    assert described.fingerprint == LabelledExamples(EXAMPLES, TARGETS).fingerprint
+    assert described.long_from(None) == 0

@@ -97,7 +97,7 @@ def test_rows_to_predict_need_no_label(train_file, tmp_path):
 
 
 def test_a_task_of_glue(glue):
-    source = RowSource(task_name="mrpc", data_dir=glue, kind="multi")
+    source = RowSource(task_name="mrpc", data_dir=glue, label_kind="multi")
     assert (source.kind, source.metric) == ("class", "f1")
     train, dev = source.train_and_dev(0)
     assert (train.texts, train.pairs, train.labels) == (["one", "two"], ["uno", "tres"], ["1", "0"])

@@ -58,7 +58,7 @@ def topics(tiny_checkpoint, samples, tmp_path_factory):
 @pytest.fixture(scope="module")
 def several(tiny_checkpoint, samples, tmp_path_factory):
     source = RowSource(
-        train=str(samples / "multi.jsonl"), columns=Columns(label="labels"), kind="multi"
+        train=str(samples / "multi.jsonl"), columns=Columns(label="labels"), label_kind="multi"
     )
     return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("several"))
 
@@ -66,7 +66,7 @@ def several(tiny_checkpoint, samples, tmp_path_factory):
 @pytest.fixture(scope="module")
 def similarity(tiny_checkpoint, samples, tmp_path_factory):
     columns = Columns("sentence1", "sentence2", "score")
-    source = RowSource(train=str(samples / "scores.tsv"), columns=columns, kind="number")
+    source = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
     return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("similarity"))
 
 

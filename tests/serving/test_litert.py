@@ -95,7 +95,7 @@ def test_int8_is_close(topics):
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_embeddings(tiny_checkpoint, samples, tmp_path, pooling):
     columns = Columns("sentence1", "sentence2", "score")
-    pairs = RowSource(train=str(samples / "scores.tsv"), columns=columns, kind="number")
+    pairs = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
     exported = Exported(Embedding(pairs, max_length=16, pooling=pooling), tiny_checkpoint, tmp_path)
     inputs = exported.inputs(TEXTS)
     found = interpreter(exported.version).get_signature_runner()(**inputs)["embedding"]

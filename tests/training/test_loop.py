@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
 
-from bert_keras.data.batches import EncodedExamples, TrainingSet, training_batches
+from bert_keras.data.batches import EncodedExamples, LabelledExamples, training_batches
 from bert_keras.data.packing import pack
 from bert_keras.errors import InputError
 from bert_keras.layers.transformer_block import TransformerBlock
@@ -110,7 +110,7 @@ def test_all_is_saved_before_a_long_evaluation_and_after_it():
     assert done == ["saved 2", *of_three, "saved 4", *of_six]
 
 
-class ShortThenLong(TrainingSet):
+class ShortThenLong(LabelledExamples):
     """Rows of 64 tokens, and from step 4 on of 1,024."""
 
     def long_from(self, schedule):
@@ -135,7 +135,7 @@ def test_room_is_for_the_longest_rows(monkeypatch):
     first = next(iter(training_batches(one_long, targets, 4, seed=0)))
     assert first["inputs"]["token_ids"].shape[1] == 64
     with pytest.raises(InputError, match="rows of 2048 tokens"):
-        Trainer(make_model(), Toy(), TrainingSet(one_long, targets), SCHEDULE).check_memory()
+        Trainer(make_model(), Toy(), LabelledExamples(one_long, targets), SCHEDULE).check_memory()
 
 
 def test_room_is_for_the_later_phase(monkeypatch):

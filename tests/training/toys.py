@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.data.batches import EncodedExamples, TrainingSet
+from bert_keras.data.batches import EncodedExamples, LabelledExamples
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.training.loop import Schedule
 
@@ -29,7 +29,7 @@ def make_examples(count=10):
         "labels": random.integers(0, 2, count).astype(np.int32),
         "weights": random.uniform(0.5, 2, count).astype(np.float32),
     }
-    return TrainingSet(EncodedExamples(token_ids, token_ids * 0, truncated=0), targets)
+    return LabelledExamples(EncodedExamples(token_ids, token_ids * 0, truncated=0), targets)
 
 
 def make_model(layers=1):

@@ -71,12 +71,12 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
             InputError: its model is for another kind of labels.
         """
         config = read_json(folder / "config.json")
-        if config.get("problem_type") != _PROBLEM_TYPES[task.label_kind]:
+        if config.get("problem_type") != _PROBLEM_TYPES[task.kind]:
             raise InputError(
-                f"{folder}: expected a model for the kind {task.label_kind!r}, found one for "
+                f"{folder}: expected a model for the kind {task.kind!r}, found one for "
                 f"{config.get('problem_type')}."
             )
-        names = config["id2label"] if task.label_kind != "number" else {}
+        names = config["id2label"] if task.kind != "number" else {}
         labels = tuple(names[str(index)] for index in range(len(names)))
         return cls(task, tokenizer, labels, **cls._kept_in(config, folder))
 
@@ -88,7 +88,7 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
     @property
     def kind(self) -> str:
         """What a label is: "class", "multi" or "number"."""
-        return self.task.label_kind
+        return self.task.kind
 
     @property
     def metric(self) -> str:

@@ -53,9 +53,9 @@ class Classification(Task, EntitySource):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self)
-        if self.class_weights and self.label_kind != "class":
+        if self.class_weights and self.kind != "class":
             raise InputError(
-                f"expected one label a text, found the kind {self.label_kind!r}.",
+                f"expected one label a text, found the kind {self.kind!r}.",
                 field="class_weights",
             )
 
@@ -70,7 +70,7 @@ class Classification(Task, EntitySource):
     def prepare(self, reference: str | None, seed: int) -> Prepared:
         tokenizer = self._open_tokenizer(reference)
         train, dev = self.train_and_dev(seed)
-        labels = tuple(find_labels(train)) if self.label_kind != "number" else ()
+        labels = tuple(find_labels(train)) if self.kind != "number" else ()
         if dev is not None and labels:
             check_labels(dev, labels)
         bound = self._bind(tokenizer, labels, train)

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from bert_keras.data import glue
 from bert_keras.data.rows import Columns, Rows, read_rows
 from bert_keras.data.source import GlueSource, Split
 from bert_keras.errors import InputError
@@ -24,11 +23,11 @@ class PairSource(GlueSource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.task_name and glue.find_task(self.task_name)[1].kind != "number":
+        if self.glue_task and self.glue_task.kind != "number":
             raise InputError(f"expected STS-B, found {self.task_name}.", field="task_name")
 
     def _read_file(self, split: Split, file: str) -> Rows:
-        columns = glue.find_task(self.task_name)[1].columns if self.task_name else self.columns
+        columns = self.glue_task.columns if self.glue_task else self.columns
         columns = dataclasses.replace(columns, label=columns.label or _SCORE)
         labelled = True if self.columns.label else None
         return read_rows(file, columns=columns, kind="number", labelled=labelled)

@@ -8,7 +8,7 @@ stopped.
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.data.batches import steps_per_epoch
+from bert_keras.data.epochs import steps_per_epoch
 from bert_keras.data.packing import pack
 from bert_keras.errors import InputError
 from bert_keras.tasks.pretraining.cutting import NOTHING, cut_in_two, cut_to_length

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import read_json
-from bert_keras.data.batches import TrainingSet
+from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
@@ -118,7 +118,9 @@ class QuestionAnswering(Task):
 
     def training_set(self):
         encoded = self._encode("train", self._train)
-        return TrainingSet(encoded.examples, {"answer": answer_positions(encoded, self._train)})
+        return LabelledExamples(
+            encoded.examples, {"answer": answer_positions(encoded, self._train)}
+        )
 
     def weights(self, batch):
         return {"span": tf.ones_like(batch["answer"][:, 0], tf.float32)}
@@ -243,7 +245,7 @@ class QuestionAnswering(Task):
     def _answerable(self, purpose, questions):
         """Questions as examples with all that `answers` needs."""
         encoded = self._encode(purpose, questions)
-        return TrainingSet(encoded.examples, {"starts": encoded.windows.starts})
+        return LabelledExamples(encoded.examples, {"starts": encoded.windows.starts})
 
     def _spans(self, purpose, answers):
         """The best spans of questions, from the `answers` to all their windows."""

@@ -11,7 +11,7 @@ from bert_keras.checkpoints.load import (
     open_checkpoint,
 )
 from bert_keras.config import read_json
-from bert_keras.data.batches import TrainingSet
+from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
 from bert_keras.data.predictions import write_predictions
 from bert_keras.data.tables import shorten
@@ -130,7 +130,7 @@ class Tagging(Task):
         )
         labels = split(windowed.ids.with_values(locations - 1), windowed.windows)
         self._train_windows = windowed.windows
-        return TrainingSet(windowed.examples, {"labels": labels}, names=tuple(self.types))
+        return LabelledExamples(windowed.examples, {"labels": labels}, names=tuple(self.types))
 
     def weights(self, batch):
         return {"tags": tf.ones([tf.math.count_nonzero(batch["labels"] >= 0, dtype=tf.int32)])}

@@ -95,11 +95,11 @@ def test_class_weights_are_inverse_to_the_shares(unencoded, make_task):
 @pytest.mark.parametrize("kind", ["multi", "number"])
 def test_class_weights_need_classes(make_task, kind):
     with pytest.raises(InputError, match="--class_weights: expected one label a text"):
-        make_task(REVIEWS, kind=kind, class_weights="balanced", prepare=False)
+        make_task(REVIEWS, label_kind=kind, class_weights="balanced", prepare=False)
 
 
 def test_multi_targets_and_loss(unencoded, make_task):
-    task = make_task(SEVERAL, kind="multi")
+    task = make_task(SEVERAL, label_kind="multi")
     assert task.labels == ["x", "y"]
     targets = task.training_set().targets
     assert targets["labels"].tolist() == [[1, 1], [0, 0], [0, 1]]
@@ -111,7 +111,7 @@ def test_multi_targets_and_loss(unencoded, make_task):
 
 
 def test_number_targets_and_loss(unencoded, make_task):
-    task = make_task(NUMBERS, columns=pairs("score"), kind="number")
+    task = make_task(NUMBERS, columns=pairs("score"), label_kind="number")
     assert task.labels == []
     targets = task.training_set().targets
     assert targets["labels"].tolist() == [1.5, -2, 0, 4]
@@ -120,7 +120,7 @@ def test_number_targets_and_loss(unencoded, make_task):
 
 
 def test_pairs_are_encoded_as_pairs(make_task):
-    task = make_task(NUMBERS, columns=pairs("score"), kind="number")
+    task = make_task(NUMBERS, columns=pairs("score"), label_kind="number")
     examples = task.training_set().examples
     expected = task.tokenizer.encode(["a", "c", "e", "g"], ["b", "d", "f", "h"], max_length=16)
     assert examples.token_ids.to_list() == expected["token_ids"].to_list()
@@ -135,12 +135,12 @@ def test_answers(make_task):
     names = [[b"bad", b"good", b"none"][i] for i in shares.argmax(axis=1)]
     assert answer["label"].tolist() == names
 
-    answer = serve(make_task(SEVERAL, kind="multi"), [[2.0, 1.0], [-1.0, -2.0], [-0.5, 0.0]])
+    answer = serve(make_task(SEVERAL, label_kind="multi"), [[2.0, 1.0], [-1.0, -2.0], [-0.5, 0.0]])
     assert answer["label"].tolist() == [b"x,y", b"", b"y"]
     np.testing.assert_allclose(answer["probabilities"][0], sigmoid(np.array([2, 1])), rtol=1e-5)
     np.testing.assert_allclose(answer["score"], sigmoid(np.array([2, -1, 0])), rtol=1e-5)
 
-    task = make_task(NUMBERS, columns=pairs("score"), kind="number")
+    task = make_task(NUMBERS, columns=pairs("score"), label_kind="number")
     assert {name: values.tolist() for name, values in serve(task, [[1.5], [-2.0]]).items()} == {
         "score": [1.5, -2.0]
     }
@@ -149,7 +149,7 @@ def test_answers(make_task):
 @pytest.mark.parametrize("kind", ["class", "multi", "number"])
 def test_no_text_no_answer(make_task, kind):
     lines = {"class": REVIEWS, "multi": SEVERAL, "number": NUMBERS}[kind]
-    task = make_task(lines, columns=pairs("score") if kind == "number" else None, kind=kind)
+    task = make_task(lines, columns=pairs("score") if kind == "number" else None, label_kind=kind)
     width = max(1, len(task.labels))
     for values in serve(task, np.zeros((0, width), np.float32)).values():
         assert len(values) == 0
@@ -179,7 +179,7 @@ def test_class_evaluation_counts_every_row(make_task):
 
 
 def test_multi_evaluation(make_task):
-    task = make_task(SEVERAL, kind="multi")
+    task = make_task(SEVERAL, label_kind="multi")
     evaluation = task.evaluate(np.array([[3.0, 2.0], [1.0, -1.0], [-2.0, 2.0]], np.float32))
     assert list(evaluation.scores) == task.score_names
     assert evaluation.scores["exact_match"] == pytest.approx(2 / 3)
@@ -189,7 +189,7 @@ def test_multi_evaluation(make_task):
 
 
 def test_number_evaluation(make_task):
-    task = make_task(NUMBERS, columns=pairs("score"), kind="number")
+    task = make_task(NUMBERS, columns=pairs("score"), label_kind="number")
     evaluation = task.evaluate(np.array([[1.0], [-2.0], [0.5], [1.0]], np.float32))
     assert list(evaluation.scores) == task.score_names
     assert evaluation.scores["mse"] == pytest.approx((0.25 + 0 + 0.25 + 9) / 4)
@@ -212,7 +212,7 @@ def test_predictions_are_the_same_rows_in_order(make_task, tmp_path):
 
 
 def test_one_text_is_not_two(unencoded, make_task):
-    task = make_task(NUMBERS, columns=pairs("score"), kind="number")
+    task = make_task(NUMBERS, columns=pairs("score"), label_kind="number")
     other = make_task(REVIEWS, predict=["text", "soup"], prepare=False)
     task._source, task._predict_file = other._source, other._predict_file
     with pytest.raises(InputError, match=r"predict\.tsv:2: expected two texts a row"):
@@ -221,7 +221,7 @@ def test_one_text_is_not_two(unencoded, make_task):
 
 def test_predicted_numbers(unencoded, make_task, tmp_path):
     predict = ["sentence1\tsentence2", "a\tb", "c\td"]
-    task = make_task(NUMBERS, columns=pairs("score"), kind="number", predict=predict)
+    task = make_task(NUMBERS, columns=pairs("score"), label_kind="number", predict=predict)
     task.prediction_set()
     path = task.write_predictions(np.array([[0.25], [3.0]], np.float32), tmp_path)
     assert path.read_text() == "sentence1\tsentence2\tscore\na\tb\t0.25\nc\td\t3\n"
@@ -244,7 +244,7 @@ def test_a_kept_run_is_taken_up(make_task, tmp_path, tiny_checkpoint):
     np.testing.assert_array_equal(again.build_model(folder, "float32")(inputs), model(inputs))
     assert len(again.evaluation_set()) == 10
 
-    other = make_task(SEVERAL, kind="multi", prepare=False)
+    other = make_task(SEVERAL, label_kind="multi", prepare=False)
     with pytest.raises(InputError, match="'multi', found one for single_label_classification"):
         other.restore(folder)
 

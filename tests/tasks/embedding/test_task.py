@@ -30,7 +30,7 @@ def make_task(tmp_path, tiny_checkpoint):
             rows = [json.dumps({"text": text}) for text in predict]
             (tmp_path / "predict.jsonl").write_text("\n".join(rows), encoding="utf-8")
         columns = Columns("text", "pair", "score")
-        source = RowSource(columns=columns, kind="number", label_needed=False, **files)
+        source = RowSource(columns=columns, label_kind="number", label_needed=False, **files)
         task = Embedding(source, **{"max_length": 16} | more)
         if prepare:
             task.prepare(tiny_checkpoint)
