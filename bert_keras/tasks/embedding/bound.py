@@ -156,9 +156,7 @@ class BoundEmbedding(BoundTask, Predicts, Serves, NumericOutputs, ComparesExampl
         order = np.argsort(-np.abs(_ranks(rows.labels) - _ranks(cosines)), kind="stable")
         scores = [f"{score:g}" for score in rows.labels]
         table = _pair_table(rows, order, "score", scores, cosines)
-        return Evaluation(
-            similarity.similarity_scores(rows.labels, cosines), {"most wrong": table}
-        )
+        return Evaluation(similarity.similarity_scores(rows.labels, cosines), {"most wrong": table})
 
     def read_examples(self, file: str) -> Texts:
         if not file:

@@ -6,6 +6,7 @@ from bert_keras.data.rows import Columns, Rows, read_rows
 from bert_keras.data.source import GlueSource, Split
 from bert_keras.errors import InputError
 
+_COLUMNS = Columns("text", "pair", "")
 _SCORE = "score"  # the column that is read as the score if no other is named
 
 
@@ -19,7 +20,7 @@ class PairSource(GlueSource):
             "score" is read as the score where a file has it.
     """
 
-    columns: Columns = Columns("text", "pair", "")
+    columns: Columns = _COLUMNS
 
     def __post_init__(self) -> None:
         super().__post_init__()

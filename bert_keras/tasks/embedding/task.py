@@ -49,9 +49,7 @@ class Embedding(Task, AnswersUntrained, PairSource):
         None, "If not as the weights' folder says.", of_model=True
     )
     normalize: bool | None = option(None, "Vectors of length 1, likewise.", of_model=True)
-    layer: int = option(
-        -1, "Whose output to pool: -1 the last, 0 the embeddings.", of_model=True
-    )
+    layer: int = option(-1, "Whose output to pool: -1 the last, 0 the embeddings.", of_model=True)
     max_length: int = option(
         128, "Tokens read of a text; more are cut.", name="max_seq_length", minimum=3
     )
@@ -87,9 +85,7 @@ class Embedding(Task, AnswersUntrained, PairSource):
     def load_pretrained(self, folder: pathlib.Path) -> BoundEmbedding:
         return self._bind(folder)
 
-    def _bind(
-        self, reference: str | pathlib.Path | None, is_cut: bool = False
-    ) -> BoundEmbedding:
+    def _bind(self, reference: str | pathlib.Path | None, is_cut: bool = False) -> BoundEmbedding:
         from bert_keras.tasks.embedding.bound import BoundEmbedding
         from bert_keras.tasks.shared.tokenizers import open_tokenizer
 
