@@ -247,9 +247,9 @@ class PassageSet:
     def _pack(self, examples: Mapping[str, Any]) -> dict[str, Any]:
         """One batch, from its examples."""
         examples = dict(examples)
-        ragged = [examples.pop(name) for name in ("hidden", "segment_ids")]
+        token_ids, segment_ids = examples.pop("hidden"), examples.pop("segment_ids")
         others = {name: examples.pop(name) for name in ("masked", "labels")}
-        inputs, order = pack(*ragged, self.max_length, others)
+        inputs, order = pack(token_ids, segment_ids, self.max_length, others)
         inputs = {
             name: tf.ensure_shape(values, [None, self.max_length])
             for name, values in inputs.items()

@@ -17,7 +17,6 @@ from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.text.vocabulary import CONTINUATION, SPECIAL_TOKENS
 
 STRATEGIES = ("token", "word", "span")
-Seed = tf.Tensor | Sequence[int]
 
 _MASKED, _REPLACED = 0.8, 0.1  # shares of the drawn tokens; the rest is not changed
 _SPAN_STOP, _LONGEST_SPAN = 0.2, 10  # words; 3.8 on average
@@ -54,7 +53,11 @@ class Pieces(NamedTuple):
 
 
 def mask_tokens(
-    token_ids: tf.RaggedTensor, seed: Seed, rate: float, strategy: str, pieces: Pieces
+    token_ids: tf.RaggedTensor,
+    seed: tf.Tensor | Sequence[int],
+    rate: float,
+    strategy: str,
+    pieces: Pieces,
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     """Draws the tokens to predict, and replaces most of them.
 
@@ -117,7 +120,9 @@ def mask_tokens(
     return token_ids.with_values(hidden), token_ids.with_values(masked)
 
 
-def _draw(words: tf.RaggedTensor, span: tf.Tensor, budget: tf.Tensor, seed: Seed) -> tf.Tensor:
+def _draw(
+    words: tf.RaggedTensor, span: tf.Tensor, budget: tf.Tensor, seed: tf.Tensor | Sequence[int]
+) -> tf.Tensor:
     """Draws words, span by span in random order, until they have the tokens wanted.
 
     Args:
@@ -150,7 +155,7 @@ def _draw(words: tf.RaggedTensor, span: tf.Tensor, budget: tf.Tensor, seed: Seed
     return tf.gather(taken, tf.argsort(order))
 
 
-def _spans(text_starts: tf.Tensor, seed: Seed) -> tf.Tensor:
+def _spans(text_starts: tf.Tensor, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
     """Divides texts into spans of words, of the lengths that SpanBERT draws.
 
     Args:

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-Seed = tf.Tensor | Sequence[int]
-
 
 def next_sentences(
-    halves: tf.RaggedTensor, documents: tf.Tensor, seed: Seed
+    halves: tf.RaggedTensor, documents: tf.Tensor, seed: tf.Tensor | Sequence[int]
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
     """Makes pairs for next sentence prediction.
 
@@ -32,7 +30,7 @@ def next_sentences(
 
 
 def sentence_orders(
-    halves: tf.RaggedTensor, seed: Seed
+    halves: tf.RaggedTensor, seed: tf.Tensor | Sequence[int]
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
     """Makes pairs for sentence order prediction.
 
@@ -56,7 +54,9 @@ def sentence_orders(
     return first, second, 1 - swapped
 
 
-def exchange(lengths: tf.Tensor, documents: tf.Tensor, seed: Seed) -> tf.Tensor:
+def exchange(
+    lengths: tf.Tensor, documents: tf.Tensor, seed: tf.Tensor | Sequence[int]
+) -> tf.Tensor:
     """Chooses which examples exchange segments: pairs of different documents and similar lengths.
 
     Segments of any lengths would reveal whether they were exchanged by the length of the example,

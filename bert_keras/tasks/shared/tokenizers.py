@@ -42,6 +42,7 @@ def check_length(max_length, config, location):
     """
     if max_length > config.max_position_embeddings:
         raise InputError(
-            f"--max_seq_length: expected at most {config.max_position_embeddings}, the positions "
-            f"that {location} knows, found {max_length}."
+            f"expected at most {config.max_position_embeddings}, the positions that {location} "
+            f"has, found {max_length}.",
+            field="max_length",
         )
