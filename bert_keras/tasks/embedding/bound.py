@@ -77,6 +77,7 @@ class BoundEmbedding(BoundTask, Predicts, Serves, NumericOutputs, ComparesExampl
     task: Embedding
     tokenizer: BertTokenizer
     is_cut: bool = False
+    labels = ()  # there are no classes
 
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertEmbedder:
         from bert_keras.models.embedder import BertEmbedder

@@ -58,6 +58,7 @@ class BoundPretraining(BoundTask, Predicts, Serves):
     tokenizer: BertTokenizer
     has_sentence_head: bool
     config: BertConfig | None = None
+    labels = ()  # there are no classes
 
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertPretrainer:
         from bert_keras.models.pretrainer import BertPretrainer

@@ -93,7 +93,11 @@ class Pretraining(Task, AnswersUntrained, CorpusSettings):
     eval_batch_size: ClassVar[int] = 32
     needs_weights: ClassVar[bool] = False
     hyperparameters: ClassVar[tuple[str, ...]] = (
-        *("objective", "masking", "masked_lm_prob", "model_size", "bert_config_file"),
+        "objective",
+        "masking",
+        "masked_lm_prob",
+        "model_size",
+        "bert_config_file",
     )
 
     def __post_init__(self) -> None:
@@ -112,7 +116,7 @@ class Pretraining(Task, AnswersUntrained, CorpusSettings):
             )
         if self.model_size and self.bert_config_file:
             raise InputError(
-                "expected either this or `bert_config_file`, found both.", "model_size"
+                "expected either this or `bert_config_file`, found both.", field="model_size"
             )
 
     def prepare(self, reference: str | None, seed: int) -> Prepared:
