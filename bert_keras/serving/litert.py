@@ -23,12 +23,12 @@ def export_litert(model, task, folder, int8=False):
     A version holds `model.tflite`; the tokenizer's files, as `BertTokenizer.from_pretrained` reads
     them; and, of a task that has them, `labels.json`, a list of names. The model's signature takes
     int32 [batch, length] `token_ids`, which end in the id of [PAD] where they are shorter than the
-    longest, and `segment_ids`, and gives what `Task.numbers` does, for any batch, also the empty
+    longest, and `segment_ids`, and gives what `NumericOutputs.numeric_outputs` does, for any batch, also the empty
     one, and any length from 1 on.
 
     Args:
         model: a `BertModel`. It reads rows of one example each from here on.
-        task: the `bert_keras.training.task.Task` that it is of; it `answers_numbers`.
+        task: the `BoundTask` that it is of, which has `NumericOutputs`.
         folder: where versions are kept; the first is `folder/1`.
         int8: whether matrices are kept as 8-bit integers, with a scale for each output (word
             vectors with one for all). Activations are then rounded to 8 bits as well, with scales
@@ -37,7 +37,7 @@ def export_litert(model, task, folder, int8=False):
     Returns:
         The new version's path. It appears whole or not at all, and replaces none.
     """
-    content = _convert(model, task.numbers, task.tokenizer.pad_id, int8)
+    content = _convert(model, task.numeric_outputs, task.tokenizer.pad_id, int8)
 
     def write(temporary):
         with atomic_write(temporary / MODEL, "wb") as file:
