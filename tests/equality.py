@@ -282,14 +282,15 @@ def make_weights(folder):
 def run_case(name, weights, folder):
     """Runs a case, from wherever its folder stands; returns what came out, hashes by name."""
     script, flags, question = CASES[name]
-    command = [sys.executable, ROOT / f"{script}.py", *_TRAIN, *_FEW, *_CHECKPOINTS, *flags]
-    command += [f"--init_checkpoint={weights}", f"--output_dir={folder}"]
+    flags = [*_TRAIN, *_FEW, *_CHECKPOINTS, *flags, f"--init_checkpoint={weights}"]
     if any(flag.startswith("--predict_file") for flag in flags):
-        command.append("--do_predict")
+        flags.append("--do_predict")
     if not any(flag.startswith("--max_seq_length") for flag in flags):
-        command.append("--max_seq_length=64")
+        flags.append("--max_seq_length=64")
     if script == "run_pretraining":
-        command.append(f"--prepared_dir={folder.parent / 'prepared'}")
+        flags.append(f"--prepared_dir={folder.parent / 'prepared'}")
+    flags = _unrecorded(flags, folder)
+    command = [sys.executable, ROOT / f"{script}.py", *flags, f"--output_dir={folder}"]
     _call(command, folder.with_suffix(".log"))
     found = {"weights": _of_tensors(folder / "model.safetensors")}
     last = max(folder.glob("checkpoints/step-*"), key=lambda p: int(re.findall(r"\d+", p.name)[0]))
@@ -312,6 +313,14 @@ def run_case(name, weights, folder):
         path = max((folder / "export_litert").iterdir(), key=lambda path: int(path.name))
         found["litert"] = _hash(_python(_ASK_LITERT, path / "model.tflite").encode())
     return found
+
+
+def _unrecorded(flags, folder):
+    """Leaves out what a run has recorded: the paths were those of the machine that began it."""
+    path = folder / "flags.json"
+    record = json.loads(path.read_text()) if path.is_file() else {}
+    names = {*record, *(f"no{name}" for name in record)}
+    return [flag for flag in flags if flag.removeprefix("--").partition("=")[0] not in names]
 
 
 def cut_back(folder):

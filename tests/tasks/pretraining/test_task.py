@@ -226,7 +226,7 @@ def test_examples_of_128_tokens_among_short_ones(make_task, tiny_checkpoint):
     """Each is predicted as it is alone, in rows of 128 tokens that hold one or several."""
 
     def passages(tokenizer):
-        long = " ".join([*TEXT[:2], *TEXT[:2], TEXT[0]])
+        long = " ".join([*TEXT[:2], TEXT[0]])
         return Passages(tokenizer, copies=2, texts=(long, TEXT[2], "Good soup.", TEXT[0]))
 
     keras.utils.set_random_seed(5)
