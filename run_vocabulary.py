@@ -50,8 +50,8 @@ def learn(flags: Flags) -> None:
     if not words:
         next(iter(corpus))  # where there is white space alone, this says so
         raise InputError(
-            f"{', '.join(settings.input_files)}: expected words to learn a vocabulary from, found none "
-            f"of at most {MAX_WORD} characters."
+            f"{', '.join(settings.input_files)}: expected words to learn a vocabulary from, found "
+            f"none of at most {MAX_WORD} characters."
         )
     print(f"Learning from {words.total():,} words, {len(words):,} of them distinct")
     tokenizer = BertTokenizer(learn_vocabulary(words, flags["vocab_size"]), lower_case)

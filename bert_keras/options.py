@@ -123,8 +123,9 @@ def _options(settings: type, parent: str | None, defaults: Mapping[str, Any]) ->
         kind, choices = _type_of(hints[field.name])
         default = defaults.get(field.name, field.default)
         if dataclasses.is_dataclass(kind):
-            unset = {field.name: "" for field in dataclasses.fields(kind)}
-            yield from _options(kind, field.name, unset if default is None else vars(default))
+            group: Any = kind
+            unset = {field.name: "" for field in dataclasses.fields(group)}
+            yield from _options(group, field.name, unset if default is None else vars(default))
         elif "help" in field.metadata:
             known = {key: value for key, value in field.metadata.items() if key != "name"}
             name = field.metadata["name"] or field.name

@@ -74,6 +74,11 @@ class Scores(dict[str, float]):
         super().__init__(evaluation.scores)
         self.evaluation = evaluation
 
+    def _repr_html_(self) -> str:
+        from bert_keras.notebook import evaluation_html
+
+        return evaluation_html(self.evaluation)
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -368,6 +373,19 @@ class Run:
             self.path / "export",
             bound.functions(frozen),
         )
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        from bert_keras.notebook import run_html
+
+        facts = {
+            "task": type(self.task).__name__,
+            "weights to start from": self._reference,
+            "training": "finished" if self._folder.finished else "not finished",
+        }
+        return run_html(self.path, facts | self._folder.scores)
 
     @property
     def _eval_batch_size(self) -> int:

@@ -1,8 +1,9 @@
 """Flags made from settings classes, and arguments back from flags."""
 
+import functools
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -45,19 +46,22 @@ class Flags:
             maximum: the largest number allowed.
             field: the Python argument that it stands for; the flag's own name unless given.
         """
-        values = {"flag_values": self._values}
+        declare: dict[type, Callable[..., Any]] = {
+            bool: flags.DEFINE_bool,
+            str: flags.DEFINE_string,
+            tuple: flags.DEFINE_list,
+            int: functools.partial(
+                flags.DEFINE_integer,
+                lower_bound=minimum,
+                upper_bound=maximum,
+            ),
+            float: functools.partial(flags.DEFINE_float, lower_bound=minimum, upper_bound=maximum),
+        }
         if choices:
-            flags.DEFINE_enum(name, default, list(choices), help, **values)
-        elif kind is tuple:
-            flags.DEFINE_list(name, list(default or ()), help, **values)
-        elif kind is bool:
-            flags.DEFINE_bool(name, default, help, **values)
-        elif kind is int:
-            flags.DEFINE_integer(name, default, help, minimum, maximum, **values)
-        elif kind is float:
-            flags.DEFINE_float(name, default, help, minimum, maximum, **values)
+            flags.DEFINE_enum(name, default, list(choices), help, flag_values=self._values)
         else:
-            flags.DEFINE_string(name, default, help, **values)
+            default = list(default) if isinstance(default, tuple) else default
+            declare[kind](name, default, help=help, flag_values=self._values)
         self._own.append(name)
         self._of_field[field or name] = name
 

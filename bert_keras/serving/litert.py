@@ -23,8 +23,8 @@ def export_litert(model, task, folder, int8=False):
     A version holds `model.tflite`; the tokenizer's files, as `BertTokenizer.from_pretrained` reads
     them; and, of a task that has them, `labels.json`, a list of names. The model's signature takes
     int32 [batch, length] `token_ids`, which end in the id of [PAD] where they are shorter than the
-    longest, and `segment_ids`, and gives what `NumericOutputs.numeric_outputs` does, for any batch, also the empty
-    one, and any length from 1 on.
+    longest, and `segment_ids`. It gives what `NumericOutputs.numeric_outputs` does, for any batch,
+    also the empty one, and any length from 1 on.
 
     Args:
         model: a `BertModel`. It reads rows of one example each from here on.

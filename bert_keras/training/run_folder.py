@@ -69,6 +69,13 @@ class RunFolder:
         return (self.path / "scores.json").is_file() and self._read("scores.json")["finished"]
 
     @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the model in the folder; empty where there are none yet."""
+        if not (self.path / "scores.json").is_file():
+            return {}
+        return self._read("scores.json")["scores"]
+
+    @property
     def record(self) -> dict[str, Any]:
         """The settings that the run was begun with, by recorded name; empty for a new one."""
         if not self.exists:

@@ -1,8 +1,8 @@
 """What a task is to training, serving and TensorBoard, and the data that passes between them.
 
 A `Task` says what to learn and from which rows: it holds settings, and nothing that has been read.
-`Task.prepare` or `Task.restore` returns a `BoundTask`, the same task bound to a tokenizer and to its
-labels. What only some tasks can do is a class of its own beside `BoundTask`.
+`Task.prepare` or `Task.restore` returns a `BoundTask`: the same task bound to a tokenizer and to
+its labels. What only some tasks can do is a class of its own beside `BoundTask`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import pathlib
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -110,7 +111,7 @@ class PredictionFiles(NamedTuple):
     """
 
     path: pathlib.Path
-    tables: dict[str, Table] = {}
+    tables: Mapping[str, Table] = types.MappingProxyType({})
 
 
 class Prepared(NamedTuple):

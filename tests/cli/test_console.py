@@ -1,5 +1,5 @@
-from bert_keras.cli.console import format_scores, format_table
-from bert_keras.training.task import Table
+from bert_keras.cli.console import format_table
+from bert_keras.training.task import Table, format_scores
 
 
 def test_scores_in_a_line():

@@ -5,6 +5,9 @@ pretrained models have read, do better than new tokens. The head stands between 
 between two "#"; where types are known, they follow the first mark: "@ * person * Ada @".
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
 from bert_keras.errors import InputError
@@ -17,7 +20,9 @@ _SHORTEST = 8  # [CLS], [SEP], four marks, and a token of each entity
 _FAR = 1 << 30
 
 
-def mark(texts, spans, types=None):
+def mark(
+    texts: tf.Tensor, spans: tf.Tensor, types: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Marks the head and the tail of each text, in graph ops.
 
     "@" and "#" of the text itself are read as spaces, so that what is marked is never in doubt.
@@ -72,7 +77,13 @@ class EntityTokenizer(BertTokenizer):
         InputError: as the original's; or the vocabulary has no "@" or no "#".
     """
 
-    def __init__(self, vocabulary, *args, location="vocabulary", **kwargs):
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        *args: Any,
+        location: Any = "vocabulary",
+        **kwargs: Any,
+    ):
         super().__init__(vocabulary, *args, **kwargs)
         for each in MARKS:
             if each not in self._tokens:
@@ -83,14 +94,16 @@ class EntityTokenizer(BertTokenizer):
         self._mark_ids = tuple(map(self._tokens.index, MARKS))
 
     @classmethod
-    def from_pretrained(cls, reference, **changes):
+    def from_pretrained(cls, reference: Any, **changes: Any) -> "EntityTokenizer":
         return super().from_pretrained(reference, location=reference, **changes)
 
-    def encode(self, texts, pairs=None, max_length=None):
-        """As the original's, for single texts, but that the tokens nearest to an entity stay.
+    def encode(
+        self, texts: Any, pairs: Any = None, max_length: int | None = None
+    ) -> dict[str, Any]:
+        """Encodes single texts as `BertTokenizer` does, but keeps the tokens nearest to an entity.
 
-        The marks always stay. Then the tokens of the entities do, those first that stand nearest
-        to an entity's begin; then those with the fewest tokens between them and an entity. A text
+        The marks are always kept, then the tokens of the entities, those nearest to the entity's
+        start first, then the tokens with the fewest tokens between them and an entity. A text
         without marks loses its end.
         """
         if pairs is not None:
@@ -98,31 +111,32 @@ class EntityTokenizer(BertTokenizer):
         max_length = self.max_length if max_length is None else max_length
         if max_length < _SHORTEST:
             raise InputError(
-                f"--max_seq_length: expected at least {_SHORTEST}, to hold two entities and their "
-                f"marks, found {max_length}."
+                f"expected at least {_SHORTEST}, to hold two entities and their marks, found "
+                f"{max_length}.",
+                field="max_length",
             )
-        ids, room = self.tokenize(texts), max_length - 2
+        ids, max_tokens = self.tokenize(texts), max_length - 2
         with tf.device("cpu"):
-            kept = self._nearest_to_entities(ids, room)
-            framed = frame(kept, None, room, self.cls_id, self.sep_id)
+            kept = self._nearest_to_entities(ids, max_tokens)
+            framed = frame(kept, None, max_tokens, self.cls_id, self.sep_id)
             cut = ids.row_lengths() - kept.row_lengths()
             return framed | {"truncated": tf.cast(cut, tf.int32)}
 
-    def _nearest_to_entities(self, ids, room):
-        """Keeps `room` tokens of each row of the ragged int32 [batch, (tokens)]."""
+    def _nearest_to_entities(self, ids: tf.RaggedTensor, max_tokens: int) -> tf.RaggedTensor:
+        """Keeps `max_tokens` tokens of each row of the ragged int32 [batch, (tokens)]."""
         rows, count = ids.value_rowids(), ids.nrows()
-        location = tf.range(tf.size(ids.values))
-        away = tf.fill(tf.shape(location), _FAR)  # [tokens]
+        position = tf.range(tf.size(ids.values))
+        away = tf.fill(tf.shape(position), _FAR)  # [tokens]
         for mark_id in self._mark_ids:
             is_mark = ids.values == mark_id
-            begin = tf.math.unsorted_segment_min(tf.where(is_mark, location, _FAR), rows, count)
-            end = tf.math.unsorted_segment_max(tf.where(is_mark, location, -_FAR), rows, count)
-            begin, end = tf.gather(begin, rows), tf.gather(end, rows)  # [tokens]
-            outside = tf.maximum(begin - location, location - end)
-            inside = location - begin - _FAR
+            start = tf.math.unsorted_segment_min(tf.where(is_mark, position, _FAR), rows, count)
+            end = tf.math.unsorted_segment_max(tf.where(is_mark, position, -_FAR), rows, count)
+            start, end = tf.gather(start, rows), tf.gather(end, rows)  # [tokens]
+            outside = tf.maximum(start - position, position - end)
+            inside = position - start - _FAR
             here = tf.where(outside <= 0, inside, tf.minimum(outside, _FAR))
             away = tf.minimum(away, tf.where(is_mark, -_FAR - 1, here))
         key = rows * (1 << 32) + tf.cast(away, tf.int64)
         rank = tf.argsort(tf.argsort(key, stable=True))  # [tokens]
         rank = tf.cast(rank, tf.int64) - tf.gather(ids.row_starts(), rows)
-        return tf.ragged.boolean_mask(ids, ids.with_values(rank < room))
+        return tf.ragged.boolean_mask(ids, ids.with_values(rank < max_tokens))

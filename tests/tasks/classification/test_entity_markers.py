@@ -124,7 +124,7 @@ def test_a_text_without_marks_loses_its_end(tokenizer):
 
 
 def test_what_cannot_be(tokenizer, tiny_checkpoint):
-    with pytest.raises(InputError, match=r"--max_seq_length: expected at least 8.* found 7\."):
+    with pytest.raises(InputError, match=r"max_length: expected at least 8.* found 7\."):
         tokenizer.encode(["a"], max_length=7)
     with pytest.raises(InputError, match=r"checkpoint0: expected @ and #, .*, found no @\."):
         EntityTokenizer.from_pretrained(tiny_checkpoint)
