@@ -41,11 +41,11 @@ class TaggedTexts:
         scheme: the tag scheme of a CoNLL file; None where there are no tags.
     """
 
-    texts: list[str]
+    texts: Sequence[str]
     entities: list[list[Entity]] | None
     words: list[list[tuple[int, int]]] | None
-    locations: list[str]
-    records: list[Any]
+    locations: Sequence[str]
+    records: Sequence[Any]
     layout: str
     lines: list[str] | None = None
     scheme: str | None = None
