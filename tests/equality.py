@@ -208,11 +208,11 @@ for name in sorted(answers):
 
 _CURVES = """
 import glob, sys
-from tensorboard.backend.event_processing import plugin_event_accumulator
+from tensorboard.backend.event_processing import event_accumulator
 import numpy as np
 lines = {}
 for run in ("train", "eval"):
-    found = plugin_event_accumulator.EventAccumulator(f"{sys.argv[1]}/{run}", {"tensors": 0})
+    found = event_accumulator.EventAccumulator(f"{sys.argv[1]}/{run}", {"tensors": 0})
     found.Reload()
     for tag in sorted(found.Tags()["tensors"]):
         if "per_second" in tag or "_hparams" in tag:
