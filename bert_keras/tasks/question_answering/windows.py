@@ -5,9 +5,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from bert_keras.tasks.question_answering.sizes import SPECIALS, WindowSizes
-from bert_keras.text import windows as text_windows
 from bert_keras.text.framing import frame
 from bert_keras.text.tokenizer import BertTokenizer
+from bert_keras.text.windows import Windows, cut, has_most_context, take
 
 
 class QuestionWindows(NamedTuple):
@@ -54,11 +54,11 @@ def question_windows(
     question_lengths = tf.cast(questions.row_lengths(), tf.int32)  # [questions]
     lengths = tf.gather(tf.cast(contexts.row_lengths(), tf.int32), context_of)  # [questions]
     max_tokens = sizes.max_length - SPECIALS - question_lengths  # [questions]
-    windows = text_windows.cut(lengths, max_tokens, sizes.stride)
+    windows = cut(lengths, max_tokens, sizes.stride)
     of_contexts = windows._replace(text=tf.gather(context_of, windows.text))
     framed = frame(
         tf.gather(questions, windows.text),
-        text_windows.take(contexts, of_contexts),
+        take(contexts, of_contexts),
         sizes.max_length - SPECIALS,
         tokenizer.cls_id,
         tokenizer.sep_id,
@@ -74,7 +74,7 @@ def question_windows(
     )
 
 
-def _own_tokens(windows: text_windows.Windows) -> tf.Tensor:
+def _own_tokens(windows: Windows) -> tf.Tensor:
     """Returns the range of each window's tokens that have their most context in it.
 
     It is one range, because a token's context decreases evenly to both sides of the middle of the
@@ -83,7 +83,7 @@ def _own_tokens(windows: text_windows.Windows) -> tf.Tensor:
     Returns:
         int32 [windows, 2], the first and the one after the last.
     """
-    own = text_windows.has_most_context(windows)  # [windows, (tokens)]
+    own = has_most_context(windows)  # [windows, (tokens)]
     position = tf.ragged.range(windows.size).values  # [tokens]
     window = tf.boolean_mask(own.value_rowids(), own.values)
     position = tf.boolean_mask(position, own.values)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import announce, classifier_size, load_weights, open_checkpoint
+from bert_keras.checkpoints.heads import TOKEN_CLASSIFIER
+from bert_keras.checkpoints.load import announce, load_weights, num_classes, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
@@ -105,6 +106,7 @@ class BoundTagging(BoundTask, Predicts, Serves):
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertTokenClassifier:
         from bert_keras.models.token_classifier import BertTokenClassifier
 
+        assert reference is not None  # a tagger starts from weights
         if self._has_other_head(reference):  # its encoder alone can be used
             with open_checkpoint(reference) as checkpoint:
                 model = BertTokenClassifier(checkpoint.config, len(self.labels), dtype=dtype)
@@ -112,12 +114,10 @@ class BoundTagging(BoundTask, Predicts, Serves):
             return model
         return BertTokenClassifier.from_pretrained(reference, len(self.labels), dtype=dtype)
 
-    def _has_other_head(self, reference: str | pathlib.Path | None) -> bool:
+    def _has_other_head(self, reference: str | pathlib.Path) -> bool:
         """Whether the weights have a head for other tags, or for tags that the folder lacks."""
-        from bert_keras.models.token_classifier import HEAD
-
         with open_checkpoint(reference) as checkpoint:
-            if not classifier_size(checkpoint, HEAD):
+            if not num_classes(checkpoint, TOKEN_CLASSIFIER):
                 return False
             if checkpoint.layout != "huggingface":
                 return True

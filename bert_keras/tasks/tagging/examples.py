@@ -41,13 +41,13 @@ class TaggedTexts:
         scheme: the tag scheme of a CoNLL file; None where there are no tags.
     """
 
-    texts: list[str]
-    entities: list[list[Entity]] | None
-    words: list[list[tuple[int, int]]] | None
-    locations: list[str]
-    records: list[Any]
+    texts: Sequence[str]
+    entities: Sequence[Sequence[Entity]] | None
+    words: Sequence[Sequence[tuple[int, int]]] | None
+    locations: Sequence[str]
+    records: Sequence[Any]
     layout: str
-    lines: list[str] | None = None
+    lines: Sequence[str] | None = None
     scheme: str | None = None
 
     def __len__(self) -> int:

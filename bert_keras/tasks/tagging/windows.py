@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from bert_keras.data.batches import EncodedExamples
-from bert_keras.text import windows as text_windows
 from bert_keras.text.framing import frame
 from bert_keras.text.tokenizer import BertTokenizer
+from bert_keras.text.windows import Windows, cut, has_most_context, take
 
 _ENCODE_BATCH = 1024
 _SPECIALS = 2  # [CLS] and [SEP]
@@ -29,7 +29,7 @@ class WindowedTexts:
     ids: tf.RaggedTensor
     starts: tf.RaggedTensor
     ends: tf.RaggedTensor
-    windows: text_windows.Windows
+    windows: Windows
     examples: EncodedExamples
 
 
@@ -61,7 +61,7 @@ def window_texts(tokenizer: BertTokenizer, texts: Sequence[str], max_length: int
 
 def frame_windows(
     tokenizer: BertTokenizer, ids: tf.RaggedTensor, max_length: int
-) -> tuple[text_windows.Windows, dict[str, tf.RaggedTensor]]:
+) -> tuple[Windows, dict[str, tf.RaggedTensor]]:
     """Splits texts into windows that overlap by half, each framed as [CLS] tokens [SEP].
 
     Args:
@@ -74,12 +74,12 @@ def frame_windows(
     """
     max_tokens = max_length - _SPECIALS
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    windows = text_windows.cut(lengths, max_tokens, max(1, max_tokens // 2))
-    tokens = text_windows.take(ids, windows)
+    windows = cut(lengths, max_tokens, max(1, max_tokens // 2))
+    tokens = take(ids, windows)
     return windows, frame(tokens, None, max_tokens, tokenizer.cls_id, tokenizer.sep_id)
 
 
-def merge(values: tf.RaggedTensor, windows: text_windows.Windows) -> tf.Tensor:
+def merge(values: tf.RaggedTensor, windows: Windows) -> tf.Tensor:
     """Gathers a value of each token from the window in which the token has the most context.
 
     Args:
@@ -89,10 +89,10 @@ def merge(values: tf.RaggedTensor, windows: text_windows.Windows) -> tf.Tensor:
     Returns:
         [tokens, ...] of all texts, in one sequence.
     """
-    return tf.boolean_mask(values[:, 1:-1].values, text_windows.has_most_context(windows).values)
+    return tf.boolean_mask(values[:, 1:-1].values, has_most_context(windows).values)
 
 
-def split(values: tf.RaggedTensor, windows: text_windows.Windows) -> tf.Tensor:
+def split(values: tf.RaggedTensor, windows: Windows) -> tf.Tensor:
     """Scatters a value of each token to the window in which the token has the most context.
 
     Args:
@@ -102,7 +102,7 @@ def split(values: tf.RaggedTensor, windows: text_windows.Windows) -> tf.Tensor:
     Returns:
         int32 [windows, longest]; -1 for the token in other windows, for [CLS], [SEP] and padding.
     """
-    of_windows = text_windows.take(values, windows)
-    has_most = text_windows.has_most_context(windows).values
+    of_windows = take(values, windows)
+    has_most = has_most_context(windows).values
     of_windows = of_windows.with_values(tf.where(has_most, of_windows.values, -1))
     return tf.pad(of_windows.to_tensor(-1), [[0, 0], [1, 1]], constant_values=-1)
