@@ -11,7 +11,7 @@ from bert_keras.tasks.embedding.task import Embedding
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    run_task(Embedding, __doc__, argv)
+    run_task(Embedding, __doc__, argv, of_predictions=("query",))
 
 
 if __name__ == "__main__":

@@ -410,10 +410,10 @@ class Run:
         path = self.path
         if (path / "model.safetensors").is_file():
             return self.task.restore(path), path
-        untrained = isinstance(self.task, AnswersUntrained)
+        untrained = self._reference and isinstance(self.task, AnswersUntrained)
         if not (self._folder.exists or untrained):
             raise self._no_run()
-        if (path / "checkpoints").is_dir() or not (self._reference and untrained):
+        if (path / "checkpoints").is_dir() or not untrained:
             raise InputError(f"{path}: holds no trained model yet; train it first.")
         assert self._reference and isinstance(self.task, AnswersUntrained)
         place = _resolve(self._reference)

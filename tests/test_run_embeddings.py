@@ -45,7 +45,7 @@ def test_all_in_one_call(finished, samples):
     scores = json.loads((finished.folder / "eval_results.json").read_text())
     assert list(scores) == ["recall_at_1", "mrr"]
     assert scores == json.loads((finished.folder / "scores.json").read_text())["scores"]
-    assert "22 pairs to train on, with no scores" in finished.err
+    assert "22 pairs to train on, without scores" in finished.err
     texts = (samples / "sentences.txt").read_text().splitlines()
     assert (finished.folder / "texts.tsv").read_text().splitlines() == texts
     vectors = np.load(finished.folder / "embeddings.npy")
@@ -92,11 +92,12 @@ def test_untrained_weights_in_a_new_folder(tiny_checkpoint, samples, tmp_path):
         *(".lock", "flags.json", "eval_results.json", "embeddings.npy", "texts.tsv", "predict"),
     }
     assert list(json.loads((folder / "eval_results.json").read_text())) == ["spearman", "pearson"]
-    found = done.out.split("nearest to: soup\n")[1].splitlines()[:3]
-    cosines = [float(line.split()[0]) for line in found]
+    header, *nearest = done.out.split("\nnearest to: soup\n")[1].splitlines()[:4]
+    assert header.split() == ["cosine", "row", "text"]
+    cosines = [float(line.split()[0]) for line in nearest]
     assert cosines == sorted(cosines, reverse=True)
     texts = (samples / "sentences.txt").read_text().splitlines()
-    for line in found:
+    for line in nearest:
         _, row, text = line.split(maxsplit=2)
         assert texts[int(row)] == text
     # The folder knows what it answers with.
@@ -116,9 +117,9 @@ def test_a_run_has_one_model(finished, asked):
     )
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"{finished.folder} was begun with other flags (--normalize was None and is True; --layer "
-        f"was -2 and is -1; --init_checkpoint was {started!r} and is 'other'): take those, or name "
-        "a new --output_dir.\n"
+        f"{finished.folder} was begun with other settings (--normalize was None and is True; "
+        f"--layer was -2 and is -1; --init_checkpoint was {started!r} and is 'other'): take those, "
+        "or name a new --output_dir.\n"
     )
     assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*")} == before
 
@@ -171,8 +172,8 @@ PAIRS = "text\tpair\nsoup\tbread\nlamp\tchair\nsun\train\n"
         (
             ["--do_train", "--gradient_accumulation_steps=2"],
             {},
-            "--gradient_accumulation_steps: expected 1, for the loss compares all examples of a "
-            "step with each other, found 2.",
+            "--gradient_accumulation_steps: expected 1, because the loss compares all examples of "
+            "a step with each other, found 2.",
         ),
         (
             ["--do_train", "--early_stopping=spearman"],
@@ -185,7 +186,7 @@ PAIRS = "text\tpair\nsoup\tbread\nlamp\tchair\nsun\train\n"
             "--layer: expected -3 to 2 in an encoder of 2 blocks, found 9.",
         ),
         (["--do_eval"], {}, "--do_eval: expected rows to evaluate on, found none; see --dev_file."),
-        (["--do_predict"], {}, "--do_predict needs --predict_file."),
+        (["--do_predict"], {}, "--predict_file: expected a file of texts, found none."),
         (
             ["--do_predict", "--predict_file=new.txt"],
             {"new.txt": "soup\n\nbread\n"},
@@ -199,7 +200,7 @@ PAIRS = "text\tpair\nsoup\tbread\nlamp\tchair\nsun\train\n"
         (
             ["--do_eval", "--query=soup"],
             {},
-            "--query needs --do_predict and --predict_file, where to look.",
+            "--query needs --do_predict.",
         ),
         (["--do_predict", "--query= "], {}, "--query: expected a text, found spaces."),
         (
@@ -210,7 +211,7 @@ PAIRS = "text\tpair\nsoup\tbread\nlamp\tchair\nsun\train\n"
         (
             ["--do_predict", "--init_checkpoint="],
             {},
-            "--output_dir: run holds no run; begin one with --do_train.",
+            "--output_dir: run holds no run; begin one by training.",
         ),
         (
             ["--do_predict", "--init_checkpoint=nowhere"],

@@ -36,8 +36,8 @@ def run(*arguments, script="run_pretraining.py"):
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory, tiny_checkpoint, samples):
-    """The flags of a short pretraining from nothing, in two phases."""
+def settings(tmp_path_factory, tiny_checkpoint, samples):
+    """A folder, and the flags of a short pretraining from nothing, in two phases."""
     folder = tmp_path_factory.mktemp("pretraining")
     (folder / "bert_config.json").write_text(json.dumps(SHAPE))
     return folder, [
@@ -54,8 +54,8 @@ def places(tmp_path_factory, tiny_checkpoint, samples):
 
 
 @pytest.fixture(scope="module")
-def trained(places):
-    folder, words = places
+def trained(settings):
+    folder, words = settings
     return folder / "run", run(*words, "--do_train", "--do_eval")
 
 
@@ -70,8 +70,8 @@ def test_from_text_to_a_checkpoint(trained):
     assert BertTokenizer.from_pretrained(folder).lowercase
 
 
-def test_the_prepared_texts_are_found_again(trained, places):
-    prepared = places[0] / "prepared"
+def test_the_prepared_texts_are_found_again(trained, settings):
+    prepared = settings[0] / "prepared"
     before = {path: path.stat().st_mtime_ns for path in prepared.rglob("*") if path.is_file()}
     done = run(f"--output_dir={trained[0]}", "--do_eval")
     assert done.returncode == 0, done.stderr
@@ -85,8 +85,8 @@ def fillings(folder):
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
 
 
-def test_a_run_and_any_weights_fill_in_alike(trained, places, tmp_path):
-    texts, prepared = tmp_path / "texts.txt", places[0] / "prepared"
+def test_a_run_and_any_weights_fill_in_alike(trained, settings, tmp_path):
+    texts, prepared = tmp_path / "texts.txt", settings[0] / "prepared"
     texts.write_text("The [MASK] was late.\nA [MASK] and a [MASK].\n")
     asked = ["--do_predict", f"--predict_file={texts}", "--num_fillings=2"]
     hidden = prepared.rename(tmp_path / "elsewhere")  # neither needs what was trained on
@@ -191,13 +191,16 @@ def test_it_starts_from_a_grown_vocabulary_and_says_what_is_new(with_heads, samp
     ]
 
 
-def test_what_cannot_be_is_one_sentence(places, tmp_path):
-    _, words = places
+def test_what_cannot_be_is_one_sentence(settings, tmp_path):
+    _, words = settings
     new = [*words, f"--output_dir={tmp_path / 'run'}", "--do_train"]
     for more, expected in (
-        (["--vocab_dir="], "Expected either --init_checkpoint"),
-        (["--input_file="], "Expected --input_file, the texts.\n"),
-        (["--do_predict"], "--do_predict needs --predict_file, texts with [MASK].\n"),
+        (["--vocab_dir="], "expected either --init_checkpoint, to continue from weights, or "),
+        (["--input_file="], "--input_file: expected texts to read, found none.\n"),
+        (["--do_predict"], "--predict_file: expected a file of texts with [MASK], found none.\n"),
+        (["--model_size=mini"], "--model_size: expected either this or --bert_config_file, found"),
+        (["--masked_lm_prob=1"], "--masked_lm_prob: expected more than 0 and less than 1, found"),
+        (["--short_seq_length=64"], "--short_seq_length: expected at least 8 and less than "),
         ([f"--input_file={tmp_path / 'none.txt'}"], "none.txt"),
         (["--max_seq_length=65"], "--max_seq_length: expected at most 64"),
     ):

@@ -75,7 +75,7 @@ def test_one_document_and_capitals(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--output_dir=new"], "Expected --input_file, the texts."),
+        (["--output_dir=new"], "--input_file: expected texts to read, found none."),
         (["--input_file=a.txt"], "Expected --output_dir, a new folder for the vocabulary."),
         (["--input_file=a.txt", "--output_dir=new"], "a.txt: expected a file, a folder or a glob"),
         (["--layout=pages"], "flag --layout=pages: value should be one of <auto|"),

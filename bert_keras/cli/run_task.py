@@ -16,13 +16,19 @@ from bert_keras.training.task import Task, format_scores
 _DO = ("do_train", "do_eval", "do_predict", "do_export")
 
 
-def run_task(task: type[Task], description: str, argv: Sequence[str] | None = None) -> None:
+def run_task(
+    task: type[Task],
+    description: str,
+    argv: Sequence[str] | None = None,
+    of_predictions: Sequence[str] = (),
+) -> None:
     """Runs the script of a task.
 
     Args:
         task: the task's class.
         description: the text that the script's help begins with.
         argv: the command line, the script's name first; the process's unless given.
+        of_predictions: flags that may be given with --do_predict alone.
     """
     flags = Flags()
     flags.define_options(task)
@@ -30,6 +36,9 @@ def run_task(task: type[Task], description: str, argv: Sequence[str] | None = No
     _define_common(flags, task)
 
     def main(flags: Flags) -> None:
+        for name in of_predictions:
+            if name in flags.given() and not flags["do_predict"]:
+                raise InputError(f"--{name} needs --do_predict.")
         _main(task, flags)
 
     run(main, flags, description, argv)

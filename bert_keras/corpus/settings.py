@@ -28,7 +28,7 @@ class CorpusSettings:
         (), "Files, folders, globs or tfds:NAME[:SPLIT], commas between.", name="input_file"
     )
     layout: Literal["auto", "sentences", "files", "jsonl", "wikitext"] = option(
-        "auto", "How files hold documents; see data/README.md."
+        "auto", "How files hold documents."
     )
     text_column: str = option("text", "Name of the text in JSON lines or a tfds data set.")
     language: str = option("en", "Of the text, a code such as en: how its sentences end.")

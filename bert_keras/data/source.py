@@ -1,4 +1,4 @@
-"""Where a task's examples come from: `Source`, the base of every task's, and `RowSource`."""
+"""Where a task's examples come from: `Source`, the base of all, and those of labelled rows."""
 
 import abc
 import dataclasses
@@ -117,33 +117,18 @@ class Source(abc.ABC, Generic[Examples]):
 
 
 @dataclasses.dataclass(frozen=True)
-class RowSource(Source[Rows]):
-    """Labelled texts, or pairs of texts: a task of GLUE, or files of the user's own.
+class GlueSource(Source[Rows]):
+    """Rows of a task of GLUE, or of files of the user's own.
 
     Attributes:
         train, dev: whatever `read_rows` reads.
-        task_name: a task of GLUE, which determines files, columns and `kind`; "" for own files.
+        task_name: a task of GLUE, which determines files, columns and the kind of the labels; ""
+            for own files.
         data_dir: the folder of GLUE's tasks, or of that task.
-        columns: the columns of the files; None for the usual names.
-        label_kind: what a label of the files is: one class, several, or a number.
-        rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
-            all others; 0 trains on every row.
-        label_needed: False reads labels only from files that have their column.
     """
 
     task_name: str = option("", "A task of GLUE, such as SST-2; needs `data_dir`.")
     data_dir: str = option("", "The folder of GLUE's tasks.")
-    columns: Columns | None = None
-    label_kind: Literal["class", "multi", "number"] = option(
-        "class", "One label, several, a number."
-    )
-    rows_per_class: int = option(
-        0,
-        "Train on so many rows a class, hold out the rest.",
-        name="train_rows_per_class",
-        minimum=0,
-    )
-    label_needed: bool = True
 
     _origins: ClassVar[str] = "a file, or `task_name` and `data_dir`"
 
@@ -155,14 +140,14 @@ class RowSource(Source[Rows]):
             glue.find_task(self.task_name)
 
     @property
-    def kind(self) -> LabelKind:
-        """What a label is: "class", "multi" or "number"."""
-        return glue.find_task(self.task_name)[1].kind if self.task_name else self.label_kind
+    def glue_task(self) -> glue.GlueTask | None:
+        """What is particular to the task of GLUE; None for own files."""
+        return glue.find_task(self.task_name)[1] if self.task_name else None
 
     @property
     def metric(self) -> str | None:
         """GLUE's own score for a task of GLUE, else None."""
-        return glue.find_task(self.task_name)[1].metrics[0] if self.task_name else None
+        return self.glue_task.metrics[0] if self.glue_task else None
 
     def _is_given(self, file: str) -> bool:
         return bool(self.task_name or file)
@@ -170,11 +155,47 @@ class RowSource(Source[Rows]):
     def _read(self, split: Split, file: str) -> Rows:
         if not file:
             return glue.read_glue(self.task_name, self.data_dir, split)
-        labelled: bool | None = split != "test"
-        if labelled and not self.label_needed:
-            labelled = None  # reads labels if the file has them
-        columns = glue.find_task(self.task_name)[1].columns if self.task_name else self.columns
-        return read_rows(file, columns=columns, kind=self.kind, labelled=labelled)
+        return self._read_file(split, file)
+
+    @abc.abstractmethod
+    def _read_file(self, split: Split, file: str) -> Rows:
+        """Reads the rows of a file of the user's own."""
+
+    def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
+        train, others = hold_out(train, self.dev_fraction, seed, train.classes)
+        return train, unseen(others, train)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowSource(GlueSource):
+    """Labelled texts, or pairs of texts: a task of GLUE, or files of the user's own.
+
+    Attributes:
+        columns: the columns of the files; None for the usual names.
+        label_kind: what a label of the files is: one class, several, or a number.
+        rows_per_class: train on so many rows of each class and, if there is no `dev`, evaluate on
+            all others; 0 trains on every row.
+    """
+
+    columns: Columns | None = None
+    label_kind: Literal["class", "multi", "number"] = option(
+        "class", "One label, several, a number."
+    )
+    rows_per_class: int = option(
+        0,
+        "Train on so many rows a class, hold out the rest.",
+        name="train_rows_per_class",
+        minimum=0,
+    )
+
+    @property
+    def kind(self) -> LabelKind:
+        """What a label is: "class", "multi" or "number"."""
+        return self.glue_task.kind if self.glue_task else self.label_kind
+
+    def _read_file(self, split: Split, file: str) -> Rows:
+        columns = self.glue_task.columns if self.glue_task else self.columns
+        return read_rows(file, columns=columns, kind=self.kind, labelled=split != "test")
 
     def _train_and_dev(self, seed: int) -> tuple[Rows, Rows | None]:
         if not self.rows_per_class:
@@ -183,7 +204,3 @@ class RowSource(Source[Rows]):
         train, others = take_per_class(train, self.rows_per_class, seed)
         dev = self._own_dev()
         return train, unseen(others, train) if dev is None else dev
-
-    def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
-        train, others = hold_out(train, self.dev_fraction, seed, train.classes)
-        return train, unseen(others, train)

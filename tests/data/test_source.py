@@ -128,12 +128,8 @@ def test_what_is_missing():
         RowSource(train="pkg://no_such_package/data").train_and_dev(0)
 
 
-def test_labels_that_are_not_needed(tmp_path, dev_file):
+def test_labels_are_expected(tmp_path):
     pairs = write(tmp_path / "pairs.tsv", ["text\tpair", "one\ttwo", "three\tfour"])
-    columns = Columns(pair="pair")
-    source = RowSource(train=pairs, columns=columns, dev_fraction=0.0, label_needed=False)
-    assert source.train_and_dev(0)[0].labels is None
-    assert RowSource(dev=dev_file, label_needed=False).dev_rows(0).labels == ["a", "b"]
     with pytest.raises(InputError, match="column 'label' is not in the first line"):
         RowSource(dev=pairs).dev_rows(0)
 

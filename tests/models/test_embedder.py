@@ -70,9 +70,7 @@ def test_what_there_is_not():
     with pytest.raises(InputError, match="pooling: expected one of mean, cls, max, found 'sum'"):
         BertEmbedder(SMALL, "sum")
     for layer in (4, -5):
-        with pytest.raises(
-            InputError, match=f"layer: .* -4 to 3 .* 3 blocks, found {layer}"
-        ):
+        with pytest.raises(InputError, match=f"layer: .* -4 to 3 .* 3 blocks, found {layer}"):
             BertEmbedder(DEEP, layer=layer)
 
 

@@ -1,4 +1,6 @@
-"""Losses and scores of vectors that are to be near where their texts mean the same."""
+"""Losses and scores of vectors that should be close if their texts mean the same."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,26 +12,30 @@ _CHUNK = 1024  # rows compared with all others at a time
 _NEVER = -1e9
 
 
-def ranking_losses(first, second, first_texts, second_texts):
-    """How well each text tells its pair's other text from those of the other pairs.
+def ranking_losses(
+    first: tf.Tensor, second: tf.Tensor, first_texts: tf.Tensor, second_texts: tf.Tensor
+) -> tf.Tensor:
+    """Computes the cross-entropy of each text's pair among the pairs of the batch.
 
-    The negatives are the batch's (Henderson et al. 2017, arXiv 1705.00652, section 4.4), with the
-    cosine as the score, in both directions. A text that stands twice in the batch is no negative
-    where it would be right.
+    Multiple negatives ranking loss (Henderson et al. 2017, arXiv 1705.00652, section 4.4): the
+    negatives of a text are the other texts of the batch. The score is the scaled cosine, and both
+    directions count. A text that occurs twice in the batch is not a negative of its own pair.
 
     Args:
-        first, second: float32 [pairs, hidden], vectors of length 1.
-        first_texts, second_texts: int32 [pairs], the same number for the same text.
+        first: float32 [pairs, hidden], vectors of length 1.
+        second: float32 [pairs, hidden], likewise.
+        first_texts: int32 [pairs], equal numbers for equal texts.
+        second_texts: int32 [pairs], likewise.
 
     Returns:
-        float32 [2 * pairs]: for each first text, then for each second.
+        float32 [2 * pairs]: the losses of the first texts, then those of the second texts.
     """
     cosines = SCALE * tf.matmul(first, second, transpose_b=True)  # [pairs, pairs]
 
-    def equal(some, others):
-        return some[:, tf.newaxis] == others  # [pairs, pairs]
+    def equal(texts: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+        return texts[:, tf.newaxis] == others  # [pairs, pairs]
 
-    # Pair i's first text with pair j's second: right too, if either is the other pair's own.
+    # Whether pair j's second text is also right for pair i's first: either is the other's own.
     right = equal(first_texts, first_texts) | equal(second_texts, second_texts)
     right |= equal(first_texts, second_texts)
     right = tf.linalg.set_diag(right, tf.zeros_like(first_texts, tf.bool))
@@ -39,15 +45,17 @@ def ranking_losses(first, second, first_texts, second_texts):
     return tf.concat([cross_entropy(own, cosines), cross_entropy(own, tf.transpose(cosines))], 0)
 
 
-def order_loss(first, second, scores):
-    """How far the pairs' cosines are from the order of their scores.
+def order_loss(first: tf.Tensor, second: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Computes how far the order of the pairs' cosines is from the order of their scores.
 
-    CoSENT (Huang et al. 2024, "CoSENT: Consistent Sentence Embedding via Similarity Ranking"): log
-    of 1 and, over all two pairs of the batch, the exponential of what the lower score's cosine is
-    above the higher's. It asks for no particular cosine, so scores may be on any scale.
+    CoSENT (Huang et al. 2024, "CoSENT: Consistent Sentence Embedding via Similarity Ranking"): the
+    logarithm of 1 plus a sum over every two pairs of the batch with different scores. A summand is
+    the exponential of the scaled difference: the cosine of the pair with the lower score less the
+    other. The loss depends on the order of the scores alone, so they may be on any scale.
 
     Args:
-        first, second: float32 [pairs, hidden], vectors of length 1.
+        first: float32 [pairs, hidden], vectors of length 1.
+        second: float32 [pairs, hidden], likewise.
         scores: float32 [pairs], higher for texts that are more alike.
 
     Returns:
@@ -59,11 +67,12 @@ def order_loss(first, second, scores):
     return tf.reduce_logsumexp(tf.concat([[0.0], tf.reshape(above, [-1])], 0), keepdims=True)
 
 
-def cosines_of(first, second):
-    """Compares the two vectors of each pair.
+def pair_cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Computes the cosine of the two vectors of each pair.
 
     Args:
-        first, second: float [pairs, hidden].
+        first: float [pairs, hidden].
+        second: float [pairs, hidden].
 
     Returns:
         float32 [pairs].
@@ -71,25 +80,30 @@ def cosines_of(first, second):
     return np.einsum("ph,ph->p", _to_length_1(first), _to_length_1(second))
 
 
-def similarity_scores(scores, cosines):
-    """Scores cosines beside people's scores, which may be on any scale.
+def similarity_scores(
+    scores: np.ndarray | Sequence[float], cosines: np.ndarray
+) -> dict[str, float]:
+    """Correlates cosines with human scores, which may be on any scale.
 
     Args:
-        scores, cosines: float [pairs].
+        scores: float [pairs].
+        cosines: float [pairs].
 
     Returns:
-        A dict of floats: `spearman` and `pearson`, see `number_scores`.
+        `spearman` and `pearson`; see `number_scores`.
     """
-    found = number_scores(scores, cosines)
-    return {name: found[name] for name in ("spearman", "pearson")}
+    correlations = number_scores(scores, cosines)
+    return {name: correlations[name] for name in ("spearman", "pearson")}
 
 
-def ranks_of_pairs(first, second, second_texts):
-    """Finds, for each first text, at which place its pair's other text is among all second texts.
+def pair_ranks(first: np.ndarray, second: np.ndarray, second_texts: np.ndarray) -> np.ndarray:
+    """Computes the rank of each pair's second text among all second texts, by their cosines.
 
     Args:
-        first, second: float [pairs, hidden].
-        second_texts: int [pairs], the same number for the same text, which counts once.
+        first: float [pairs, hidden].
+        second: float [pairs, hidden].
+        second_texts: int [pairs], equal numbers for equal texts. A text that occurs several times
+            counts once.
 
     Returns:
         int64 [pairs], from 1.
@@ -106,35 +120,36 @@ def ranks_of_pairs(first, second, second_texts):
     return np.concatenate(ranks)
 
 
-def retrieval_scores(ranks):
-    """Scores how well pairs are found.
+def retrieval_scores(ranks: np.ndarray) -> dict[str, float]:
+    """Scores how well the second texts of pairs are retrieved by the first.
 
     Args:
-        ranks: int [pairs], see `ranks_of_pairs`.
+        ranks: int [pairs], see `pair_ranks`.
 
     Returns:
-        A dict of floats: `recall_at_1`, the share of texts whose nearest is their pair's, and
-        `mrr`, the mean of 1 / rank.
+        `recall_at_1`, the share of texts whose nearest text is that of their pair, and `mrr`, the
+        mean of 1 / rank.
     """
     return {"recall_at_1": float(np.mean(ranks == 1)), "mrr": float(np.mean(1 / ranks))}
 
 
-def nearest(query, vectors, count):
+def nearest(query: np.ndarray, vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Finds the vectors at the smallest angle to a query.
 
     Args:
         query: float [hidden].
         vectors: float [vectors, hidden].
-        count: how many.
+        count: how many to return; all, if there are fewer.
 
     Returns:
-        (int64 [at most count], their places, the nearest first; float32, their cosines).
+        The indices of the vectors, int64 [count], the nearest first, and their cosines, float32
+        [count].
     """
     cosines = _to_length_1(vectors) @ _to_length_1(query[np.newaxis])[0]
     order = np.argsort(-cosines, kind="stable")[:count]
     return order, cosines[order]
 
 
-def _to_length_1(vectors):
+def _to_length_1(vectors: np.ndarray) -> np.ndarray:
     vectors = np.asarray(vectors, np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

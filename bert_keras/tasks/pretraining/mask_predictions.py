@@ -1,4 +1,6 @@
-"""What a model puts in the place of [MASK], for people to read how it learns."""
+"""What a model predicts for [MASK], in numbers and as a table for people."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -8,51 +10,61 @@ from bert_keras.training.task import Table
 
 _SHOWN = 40
 _BEST = 5
-_BLANK = "____"  # the mask in question, among others
-_BETWEEN = " · "  # fillings, of which a comma is a frequent one
+_BLANK = "____"  # the mask that is predicted, among others
+_BETWEEN = " · "  # tokens, of which a comma is a frequent one
 _CONTEXT = 12  # tokens on either side of a shown mask
 
 
-def owners(inputs):
+def examples_of_masks(inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Finds the example that each masked token is in.
 
     Args:
         inputs: the inputs of a `BertPretrainer`, int32 [rows, length] each.
 
     Returns:
-        owner: int32 [masked], the examples' numbers in the order of the rows, ascending.
-        count: int32 [], how many examples there are.
+        int32 [masked], the numbers of the examples in the order of the rows, ascending; and int32
+        [], how many examples there are.
     """
     starts = tf.cast(example_starts(inputs["example_ids"]), tf.int32)  # [rows * length]
     masked = tf.reshape(inputs["masked"], [-1]) > 0
     return tf.boolean_mask(tf.cumsum(starts) - 1, masked), tf.reduce_sum(starts)
 
 
-def best_tokens(logits, count):
-    """The likeliest tokens and their probabilities, the best first, [masked, count] each.
+def best_tokens(logits: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Finds the tokens of the highest probability.
 
     Args:
         logits: float32 [masked, vocabulary].
-        count: how many tokens; fewer where the vocabulary has no more.
+        count: how many tokens; all, if the vocabulary has fewer.
+
+    Returns:
+        The ids, int32 [masked, count], the best first, and their probabilities, float32.
     """
     best = tf.math.top_k(tf.nn.softmax(logits), min(count, logits.shape[1]))
     return best.indices, best.values
 
 
-def best_fillings(logits, labels, inputs, owner, count, mask_id):
-    """The best fillings of a [MASK] in the middle of each example, in numbers.
+def best_predictions(
+    logits: tf.Tensor,
+    labels: tf.Tensor,
+    inputs: Mapping[str, tf.Tensor],
+    example_ids: tf.Tensor,
+    count: tf.Tensor,
+    mask_id: int,
+) -> tf.Tensor:
+    """Predicts one [MASK] of each example: the one in the middle.
 
     Args:
         logits: float32 [masked, vocabulary].
         labels: int32 [masked], the true tokens.
         inputs: the inputs of a `BertPretrainer`, int32 [rows, length] each.
-        owner: int32 [masked], the number of the example that each is in, ascending.
+        example_ids: int32 [masked], see `examples_of_masks`.
         count: how many examples there are.
         mask_id: the id of [MASK].
 
     Returns:
-        float32 [examples, ...]: the true token, the best fillings, their probabilities, and the
-        tokens around, -1 beyond the example; -1 throughout where there is no [MASK].
+        float32 [examples, ...]: the true token, the best tokens, their probabilities, and the
+        tokens around, -1 beyond the example; -1 throughout for an example without a [MASK].
     """
     tokens, examples = (
         tf.reshape(inputs[name], [-1]) for name in ("token_ids", "example_ids")
@@ -62,9 +74,11 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
     positions = tf.cast(positions, tf.int32)
     is_hidden = tf.gather(tokens, positions) == mask_id
     hidden = tf.where(is_hidden)[:, 0]  # [hidden]
-    found = tf.math.unsorted_segment_sum(tf.cast(is_hidden, tf.int32), owner, count)  # [examples]
-    shown = tf.where(found > 0)  # [shown, 1], the examples in which there is one
-    middle = tf.cumsum(found, exclusive=True) + found // 2
+    hidden_count = tf.math.unsorted_segment_sum(
+        tf.cast(is_hidden, tf.int32), example_ids, count
+    )  # [examples]
+    shown = tf.where(hidden_count > 0)  # [shown, 1], the examples that have a [MASK]
+    middle = tf.cumsum(hidden_count, exclusive=True) + hidden_count // 2
     chosen = tf.gather(hidden, tf.gather(middle, shown[:, 0]))  # [shown]
     truth = tf.gather(labels, chosen)[:, tf.newaxis]  # [shown, 1]
     ids, probabilities = best_tokens(tf.gather(logits, chosen), _BEST)  # [shown, best]
@@ -79,20 +93,17 @@ def best_fillings(logits, labels, inputs, owner, count, mask_id):
     return tf.tensor_scatter_nd_update(nothing, shown, columns)
 
 
-def table_of(fillings, vocabulary):
-    """Some of the fillings, from all over the text, in words.
+def prediction_table(predictions: np.ndarray, vocabulary: Sequence[str]) -> Table:
+    """Writes some of the predictions, evenly spaced over the examples, in words.
 
     Args:
-        fillings: what `best_fillings` returned of all examples, an array.
-        vocabulary: a list of tokens.
-
-    Returns:
-        A `Table`.
+        predictions: float32 [examples, ...], what `best_predictions` returned.
+        vocabulary: the tokens by id.
     """
-    fillings = fillings[fillings[:, 0] >= 0]
-    fillings = fillings[:: max(1, len(fillings) // _SHOWN)][:_SHOWN]
+    predictions = predictions[predictions[:, 0] >= 0]
+    predictions = predictions[:: max(1, len(predictions) // _SHOWN)][:_SHOWN]
     rows = []
-    for line in fillings:
+    for line in predictions:
         truth, ids, probabilities, around = np.split(line, [1, 1 + _BEST, 1 + 2 * _BEST])
         words = [vocabulary[int(i)] if i >= 0 else "" for i in around]
         words[_CONTEXT] = _BLANK

@@ -1,297 +1,209 @@
-"""Pretraining: the words behind the masks, and whether one text follows another."""
+"""Pretraining: predicting masked tokens, and whether one text follows another."""
+
+from __future__ import annotations
 
 import dataclasses
-import logging
-import math
+import pathlib
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-import tensorflow as tf
-
-from bert_keras.checkpoints.load import heads_in, open_checkpoint
 from bert_keras.config import BertConfig
+from bert_keras.corpus.settings import CorpusSettings
 from bert_keras.errors import InputError
-from bert_keras.tasks.pretraining.batches import PassageSet
-from bert_keras.tasks.pretraining.fill_mask import FillMask
-from bert_keras.tasks.pretraining.mask_predictions import best_fillings, owners, table_of
-from bert_keras.tasks.pretraining.phases import Phases
-from bert_keras.tasks.shared.tokenizers import check_length, open_tokenizer
-from bert_keras.training.task import Evaluation, Task
+from bert_keras.options import option
+from bert_keras.training.task import AnswersUntrained, Prepared, Task
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from bert_keras.corpus import prepared
+    from bert_keras.tasks.pretraining.bound import BoundPretraining
+    from bert_keras.text.tokenizer import BertTokenizer
+
 _SHORTEST = 8  # tokens of an example
-_SUMS = 5  # of an example's answers, those that are added up
 
 
 @dataclasses.dataclass(frozen=True)
-class Objectives:
-    """What is to be learned from the passages, and in which rows; see `PassageSet` and `Phases`.
+class Pretraining(Task, AnswersUntrained, CorpusSettings):
+    """Learning from running text alone; the result is a checkpoint for other tasks.
+
+    The model predicts masked tokens. Its answer to a text is the best tokens for each [MASK].
+
+    It starts from the weights of `init_checkpoint`, or else from new ones; then it needs a
+    vocabulary, `vocab_dir`, and a shape, `model_size` or `bert_config_file`.
 
     Attributes:
-        sentences: "nsp", "sop" or "none".
-        masking: "token", "word" or "span".
-        rate: the share of the tokens to predict.
-        max_length: tokens an example.
-        short_length: tokens an example in the first phase; 0 for one phase alone.
-        short_share: the share of the steps in the first phase.
+        prepared_dir: the folder where tokenized texts are kept for later runs.
+        vocab_dir: the folder of the vocabulary of a new model, as `BertTokenizer.save` writes it.
+        model_size: the shape of a new model; see `BertConfig.from_size`.
+        bert_config_file: any other shape, as a bert_config.json.
+        objective: what is predicted of sentence B: whether it is the next ("nsp"), whether A and B
+            are in order ("sop"), or nothing ("none"); see `PassageSet`.
+        masking: what is masked at a time: a "token", a "word" or a "span"; see `mask_tokens`.
+        masked_lm_prob: the share of the tokens to predict.
+        short_seq_length: tokens of an example in a first phase, see `Phases`; 0 for one phase.
+        short_steps_share: the share of the steps in that phase.
+        max_length: tokens of an example, and tokens that a text to fill in may have; special tokens
+            included.
+        prepare_again: whether tokenized texts that are there are made again, if they are broken.
+        beam_workers: processes of Apache Beam that tokenize the texts; 0 does without Beam.
+        beam_options: Beam's own flags, in place of `beam_workers`.
+        num_fillings: how many tokens to predict for each [MASK].
+
+    The other attributes say which texts to read; see `CorpusSettings`.
+
+    Raises:
+        InputError: a setting cannot be used, alone or together with another.
+
+    Example:
+        task = Pretraining(input_files=("texts/*.txt",), vocab_dir="runs/vocabulary",
+                           model_size="mini")
+        run = bert_keras.train(task, output_dir="runs/pretrained", max_steps=100_000)
+        run.predict(["The [MASK] is red."])  # [[[{"token": "house", "probability": 0.1}, ...]]]
     """
 
-    sentences: str = "nsp"
-    masking: str = "token"
-    rate: float = 0.15
-    max_length: int = 128
-    short_length: int = 0
-    short_share: float = 0.9
+    prepared_dir: str = option("prepared", "Where tokenized texts are kept for later runs.")
+    prepare_again: bool = option(
+        False, "Make the prepared texts again if they are broken.", of_call=True
+    )
+    beam_workers: int = option(
+        0, "Prepare with Apache Beam, in so many processes.", minimum=0, of_call=True
+    )
+    beam_options: tuple[str, ...] = option(
+        (), "Beam's own flags, such as a runner on many machines.", of_call=True
+    )
+    vocab_dir: str = option(
+        "", "Folder of run_vocabulary.py, to start from new weights.", of_model=True
+    )
+    model_size: str = option(
+        "", "tiny, mini, small, medium, base or large, likewise.", of_model=True
+    )
+    bert_config_file: str = option("", "Any other shape, likewise.", of_model=True)
+    objective: Literal["nsp", "sop", "none"] = option("nsp", "Sentence B: next, order, or none.")
+    masking: Literal["token", "word", "span"] = option("token", "What is masked at a time.")
+    masked_lm_prob: float = option(0.15, "Share of the tokens to predict.")
+    short_seq_length: int = option(0, "Tokens in a first phase; 0 for one phase.", minimum=0)
+    short_steps_share: float = option(
+        0.9, "Share of the steps in that phase.", minimum=0, maximum=1
+    )
+    max_length: int = option(128, "Tokens of an example.", name="max_seq_length", minimum=_SHORTEST)
+    num_fillings: int = option(
+        5, "How many tokens to predict for each [MASK].", minimum=1, of_call=True
+    )
 
-    def __post_init__(self):
-        if not 0 < self.rate < 1:
-            raise InputError(f"--masked_lm_prob: expected more than 0, below 1, found {self.rate}.")
-        if self.max_length < _SHORTEST:
+    recorded_as: ClassVar[str] = "run_pretraining"
+    # Logits over the vocabulary take more memory than those over classes.
+    eval_batch_size: ClassVar[int] = 32
+    needs_weights: ClassVar[bool] = False
+    hyperparameters: ClassVar[tuple[str, ...]] = (
+        "objective",
+        "masking",
+        "masked_lm_prob",
+        "model_size",
+        "bert_config_file",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.masked_lm_prob < 1:
             raise InputError(
-                f"--max_seq_length: expected {_SHORTEST} at least, found {self.max_length}."
+                f"expected more than 0 and less than 1, found {self.masked_lm_prob}.",
+                field="masked_lm_prob",
             )
-        if self.short_length and not _SHORTEST <= self.short_length < self.max_length:
+        short = self.short_seq_length
+        if short and not _SHORTEST <= short < self.max_length:
             raise InputError(
-                f"--short_seq_length: expected {_SHORTEST} at least and less than "
-                f"--max_seq_length, {self.max_length}, found {self.short_length}."
+                f"expected at least {_SHORTEST} and less than `max_length`, {self.max_length}, "
+                f"found {short}.",
+                field="short_seq_length",
             )
-
-
-class Pretraining(Task):
-    """Learns from running text alone; what it has learned is a checkpoint for other tasks.
-
-    It answers with what stands behind the masks of texts, see `FillMask`.
-
-    Args:
-        prepare: function of (tokenizer, max_length) that gives the `Prepared` passages.
-        objectives: `Objectives`.
-        config: the `BertConfig` of a model that starts from nothing, its `vocab_size` left aside;
-            None where weights are given to start from.
-        vocabulary: the folder of that model's vocabulary, as `BertTokenizer.save` writes it.
-        fill_mask: a `FillMask`, to predict and to serve with.
-    """
-
-    answers_untrained = True
-
-    def __init__(self, prepare, objectives, config=None, vocabulary=None, fill_mask=None):
-        self._prepare = prepare
-        self._objectives = objectives
-        self._config = config
-        self._vocabulary = vocabulary
-        self._fill_mask = fill_mask or FillMask()
-        self._passages = None
-        self._sentence_head = objectives.sentences != "none"
-
-    def prepare(self, reference):
-        from bert_keras.text.tokenizer import BertTokenizer
-
-        from_nothing = bool(self._config), bool(self._vocabulary)
-        if from_nothing != ((False, False) if reference else (True, True)):
+        if self.model_size and self.bert_config_file:
             raise InputError(
-                "Expected either --init_checkpoint, to go on from weights, or --vocab_dir and "
-                "--model_size (or --bert_config_file), to start from nothing."
-            )
-        if reference:
-            self.tokenizer = open_tokenizer(reference, self._objectives.max_length)
-        else:
-            positions = self._config.max_position_embeddings
-            self.tokenizer = BertTokenizer.from_pretrained(self._vocabulary, max_length=positions)
-            size = len(self.tokenizer.vocabulary)
-            self._config = dataclasses.replace(self._config, vocab_size=size)
-            check_length(self._objectives.max_length, self._config, "the new model")
-        self._passages = self._read()
-        if self._objectives.sentences == "nsp":
-            self._expect_documents()
-
-    def _read(self):
-        """Prepares the passages, and expects something to mask in them."""
-        passages = self._prepare(self.tokenizer, self._objectives.max_length)
-        for split, what in (("train", "to train on"), ("validation", "to evaluate on")):
-            size = passages.sizes[split]
-            if size.unknown == size.tokens:
-                raise InputError(
-                    f"--input_file: expected words {what} that the vocabulary has, found [UNK] "
-                    "alone, and nothing is learned from that."
-                )
-        return passages
-
-    def _expect_documents(self):
-        """Next sentences are told from those of other documents: there must be some."""
-        found = {split: size.documents for split, size in self._passages.sizes.items()}
-        # None where passages are held out: each document then begins with one that is.
-        trained = found["train"] or found["validation"]
-        if trained < 2:
-            raise InputError(
-                f"--objective=nsp: expected several documents to train on, found "
-                f"{trained}; in --layout=files a file is a document, in "
-                "--layout=sentences what is between blank lines."
-            )
-        if found["validation"] < 2:
-            _log.warning(
-                "One document is held out, so sentence_accuracy says nothing; see --dev_fraction."
+                "expected either this or `bert_config_file`, found both.", field="model_size"
             )
 
-    def restore(self, folder):
-        self.tokenizer = open_tokenizer(folder, self._objectives.max_length)
+    def prepare(self, reference: str | None, seed: int) -> Prepared:
+        bound = self._start(reference)
+        passages = bound.open_passages()
+        if self.objective == "nsp":
+            bound.check_documents(passages)
+        return Prepared(bound, bound.training_set(passages), bound.validation_set(passages))
 
-    def adopt(self, reference):
-        self.tokenizer = open_tokenizer(reference, self._objectives.max_length)
-        with open_checkpoint(reference) as checkpoint:
+    def restore(self, folder: pathlib.Path) -> BoundPretraining:
+        return self._bind(self._open_tokenizer(folder))
+
+    def load_pretrained(self, folder: pathlib.Path) -> BoundPretraining:
+        from bert_keras.checkpoints.load import heads_in, open_checkpoint
+
+        tokenizer = self._open_tokenizer(folder)
+        with open_checkpoint(folder) as checkpoint:
             heads = heads_in(checkpoint)
         if "masked_lm" not in heads:
             raise InputError(
-                f"{reference}: holds no head of a masked language model, and a new one would fill "
-                "in at random; train one with --do_train."
+                f"{folder}: holds no head of a masked language model, and a new one would predict "
+                "at random; train one first."
             )
-        self._sentence_head = "next_sentence" in heads
+        return self._bind(tokenizer, has_sentence_head="next_sentence" in heads)
 
-    def build_model(self, reference, dtype):
-        from bert_keras.models.pretrainer import BertPretrainer
+    def open_passages(self, tokenizer: BertTokenizer) -> prepared.Prepared:
+        """Prepares the passages of the corpus, or opens them if they were prepared before.
 
-        if reference is None:
-            return BertPretrainer(self._config, self._sentence_head, dtype=dtype)
-        return BertPretrainer.from_pretrained(reference, self._sentence_head, dtype=dtype)
-
-    def save(self, model, folder):
-        from bert_keras.checkpoints.huggingface import write_huggingface
-
-        write_huggingface(model, folder)
-        self.tokenizer.save(folder)
-
-    def training_set(self):
-        sizes, short = self._passages.sizes["train"], self._objectives.short_length
-        return Phases(
-            self._examples("train", sizes.passages, self._objectives.max_length),
-            self._examples("train", None, short) if short else None,
-            self._objectives.short_share,
-            self._passages.key,
-        )
-
-    def evaluation_set(self):
-        objective = self._objectives.sentences
-        if objective != "none" and not self._sentence_head:
-            raise InputError(
-                f"--do_eval: the weights have no head for --objective={objective}; evaluate them "
-                "with --objective=none."
-            )
-        if self._passages is None:
-            self._passages = self._read()
-        count = self._passages.sizes["validation"].passages
-        return self._examples("validation", count, self._objectives.max_length)
-
-    def weights(self, batch):
-        masked = tf.math.count_nonzero(batch["inputs"]["masked"], dtype=tf.int32)
-        ones = {"masked_lm": tf.ones([masked])}
-        if "is_next" in batch:
-            ones["sentences"] = tf.ones([tf.size(batch["is_next"])])
-        return ones
-
-    def losses(self, outputs, batch):
-        labels = tf.boolean_mask(batch["row_targets"]["labels"], batch["inputs"]["masked"] > 0)
-        losses = {"masked_lm": _cross_entropy(labels, outputs["token_logits"])}  # [masked]
-        if "is_next" in batch:  # class 0 is "B follows A"
-            losses["sentences"] = _cross_entropy(1 - batch["is_next"], outputs["sentence_logits"])
-        return losses
-
-    @property
-    def score_names(self):
-        return list(self._scores(np.ones([1, 5])))
-
-    def describe(self, batch):
-        labels, examples = batch["row_targets"]["labels"], batch["inputs"]["example_ids"]
-        return [
-            {"text": self.tokenizer.detokenize([row[ids == n].tolist()])[0].numpy().decode()}
-            for row, ids in zip(labels.numpy(), examples.numpy(), strict=True)
-            for n in range(1, ids.max() + 1)
-        ]
-
-    def answers(self, outputs, batch):
-        """Returns float32 [examples, ...]: for texts to fill in, see `FillMask`; else 5 + ....
-
-        The first five are sums over each example's predictions: the masked words' loss, how many
-        were told, how many there were, the loss of the sentences, and whether those were told. The
-        others show what the model puts in the place of one [MASK], see `best_fillings`.
+        Raises:
+            InputError: there are no texts, or they cannot be read; or what was prepared is broken.
         """
-        if "row_targets" not in batch:
-            return self._fill_mask.answers(outputs, batch["inputs"])
-        masked = batch["inputs"]["masked"] > 0  # [rows, length]
-        labels = tf.boolean_mask(batch["row_targets"]["labels"], masked)
-        losses = self.losses(outputs, batch)
-        right = tf.argmax(outputs["token_logits"], axis=1, output_type=tf.int32) == labels
-        owner, count = owners(batch["inputs"])
-        columns = [losses["masked_lm"], tf.cast(right, tf.float32), tf.ones_like(owner, tf.float32)]
-        sums = tf.math.unsorted_segment_sum(tf.stack(columns, axis=1), owner, count)
-        if "is_next" in batch:
-            told = tf.argmax(outputs["sentence_logits"], axis=1, output_type=tf.int32)
-            columns = [losses["sentences"], tf.cast(told == 1 - batch["is_next"], tf.float32)]
-            pairs = tf.stack(columns, axis=1)  # [examples, 2]
-        else:
-            pairs = tf.zeros([count, 2])
-        mask_id = self.tokenizer.mask_id
-        fillings = best_fillings(
-            outputs["token_logits"], labels, batch["inputs"], owner, count, mask_id
-        )
-        return tf.concat([sums, pairs, fillings], axis=1)  # [examples, 5 + ...]
+        from bert_keras.corpus.prepared import prepare
 
-    def evaluate(self, answers):
-        fillings = table_of(answers[:, _SUMS:], self.tokenizer.vocabulary)
-        return Evaluation(self._scores(answers[:, :_SUMS]), {"fillings": fillings})
-
-    def prediction_set(self):
-        return self._fill_mask.read(self.tokenizer, self._objectives.max_length)
-
-    def write_predictions(self, answers, folder):
-        path = folder / "predictions.jsonl"
-        self._fill_mask.write(answers, self.tokenizer.vocabulary, path)
-        return path
-
-    def signatures(self, model):
-        length = self._objectives.max_length
-        return {"serving_default": self._fill_mask.signature(model, self.tokenizer, length)}
-
-    def _scores(self, answers):
-        loss, right, masked, pair_loss, pair_right = answers.sum(axis=0, dtype=np.float64)
-        masked = max(masked, 1)  # special tokens that the text itself has are never masked
-        scores = {
-            "masked_lm_loss": loss / masked,
-            "masked_lm_accuracy": right / masked,
-            "perplexity": math.exp(min(loss / masked, 700)),
-        }
-        if self._objectives.sentences != "none":
-            scores["sentence_accuracy"] = pair_right / len(answers)
-            scores["sentence_loss"] = pair_loss / len(answers)
-        return scores
-
-    def _examples(self, split, count, max_length):
-        return PassageSet(
-            lambda seed: self._passages.dataset(split, seed),
-            count,
-            self.tokenizer,
-            max_length,
-            self._objectives.sentences,
-            self._objectives.masking,
-            self._objectives.rate,
+        return prepare(
+            self.open_corpus(),
+            tokenizer,
+            self.max_length,
+            self.prepared_dir,
+            self.dev_fraction,
+            self.beam_workers,
+            list(self.beam_options),
+            again=self.prepare_again,
         )
 
+    def new_config(self) -> BertConfig | None:
+        """Returns the shape of a new model, without its vocabulary; None if none is given.
 
-def _cross_entropy(labels, logits):
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        Raises:
+            InputError: there is no such size, or the file cannot be read.
+        """
+        if self.bert_config_file:
+            return BertConfig.from_file(self.bert_config_file)
+        return BertConfig.from_size(self.model_size) if self.model_size else None
 
+    def _start(self, reference: str | None) -> BoundPretraining:
+        """Binds the task to the weights to start from, or to the vocabulary of a new model."""
+        from bert_keras.tasks.shared.tokenizers import check_length
+        from bert_keras.text.tokenizer import BertTokenizer
 
-def make_config(size, path):
-    """The shape of a model that starts from nothing.
+        config = self.new_config()
+        is_new = config is not None, bool(self.vocab_dir)
+        if is_new != ((False, False) if reference else (True, True)):
+            raise InputError(
+                "expected either `init_checkpoint`, to continue from weights, or `vocab_dir` and "
+                "`model_size` (or `bert_config_file`), to start from new ones."
+            )
+        if config is None:
+            return self._bind(self._open_tokenizer(reference))
+        positions = config.max_position_embeddings
+        tokenizer = BertTokenizer.from_pretrained(self.vocab_dir, max_length=positions)
+        config = dataclasses.replace(config, vocab_size=len(tokenizer.vocabulary))
+        check_length(self.max_length, config, "the new model")
+        return self._bind(tokenizer, config=config)
 
-    Args:
-        size: one of `BertConfig.from_size`'s, or "".
-        path: a bert_config.json, or "".
+    def _open_tokenizer(self, reference: str | pathlib.Path | None) -> BertTokenizer:
+        from bert_keras.tasks.shared.tokenizers import open_tokenizer
 
-    Returns:
-        A `BertConfig`, or None if neither is given.
+        return open_tokenizer(reference, self.max_length)
 
-    Raises:
-        InputError: both are given.
-    """
-    if size and path:
-        raise InputError("Expected either --model_size or --bert_config_file, found both.")
-    if path:
-        return BertConfig.from_file(path)
-    return BertConfig.from_size(size) if size else None
+    def _bind(
+        self,
+        tokenizer: BertTokenizer,
+        has_sentence_head: bool | None = None,
+        config: BertConfig | None = None,
+    ) -> BoundPretraining:
+        from bert_keras.tasks.pretraining.bound import BoundPretraining
+
+        if has_sentence_head is None:
+            has_sentence_head = self.objective != "none"
+        return BoundPretraining(self, tokenizer, has_sentence_head, config)

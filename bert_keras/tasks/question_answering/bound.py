@@ -88,7 +88,7 @@ class BoundQuestionAnswering(BoundTask, Predicts, Serves):
     ) -> BertQuestionAnswering:
         from bert_keras.models.question_answering import BertQuestionAnswering
 
-        assert reference is not None  # it starts from weights
+        assert reference is not None  # the model starts from weights
         return BertQuestionAnswering.from_pretrained(reference, dtype)
 
     def write_extras(self, model: Any, folder: pathlib.Path) -> dict[str, Any]:

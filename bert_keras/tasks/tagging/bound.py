@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.checkpoints.heads import TOKEN_CLASSIFIER
-from bert_keras.checkpoints.load import announce, load_weights, num_classes, open_checkpoint
+from bert_keras.checkpoints.load import announce, heads_in, load_weights, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
@@ -117,7 +117,7 @@ class BoundTagging(BoundTask, Predicts, Serves):
     def _has_other_head(self, reference: str | pathlib.Path) -> bool:
         """Whether the weights have a head for other tags, or for tags that the folder lacks."""
         with open_checkpoint(reference) as checkpoint:
-            if not num_classes(checkpoint, TOKEN_CLASSIFIER):
+            if TOKEN_CLASSIFIER.name not in heads_in(checkpoint):
                 return False
             if checkpoint.layout != "huggingface":
                 return True

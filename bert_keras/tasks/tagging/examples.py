@@ -42,12 +42,12 @@ class TaggedTexts:
     """
 
     texts: Sequence[str]
-    entities: Sequence[Sequence[Entity]] | None
-    words: Sequence[Sequence[tuple[int, int]]] | None
+    entities: list[list[Entity]] | None
+    words: list[list[tuple[int, int]]] | None
     locations: Sequence[str]
     records: Sequence[Any]
     layout: str
-    lines: Sequence[str] | None = None
+    lines: list[str] | None = None
     scheme: str | None = None
 
     def __len__(self) -> int:

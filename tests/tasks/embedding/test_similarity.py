@@ -72,7 +72,7 @@ def test_order_loss_has_finite_gradients():
 
 
 def test_scores_of_cosines():
-    cosines = similarity.cosines_of(FIRST, 7 * SECOND)
+    cosines = similarity.pair_cosines(FIRST, 7 * SECOND)
     np.testing.assert_allclose(cosines, COSINES.diagonal(), rtol=1e-5)
     scores = [1.0, 3, 2, 5, 4]
     found = similarity.similarity_scores(scores, cosines)
@@ -82,12 +82,12 @@ def test_scores_of_cosines():
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 99])
-def test_ranks_of_pairs(monkeypatch, chunk):
+def test_pair_ranks(monkeypatch, chunk):
     monkeypatch.setattr(similarity, "_CHUNK", chunk)
     texts = np.array([7, 8, 7, 9, 10])  # the first and the third are one text
     second = SECOND.copy()
     second[2] = second[0]
-    found = similarity.ranks_of_pairs(FIRST, second, texts)
+    found = similarity.pair_ranks(FIRST, second, texts)
     unit = second / np.linalg.norm(second, axis=1, keepdims=True)
     cosines = UNIT[0] @ unit.T
     distinct = [0, 1, 3, 4]

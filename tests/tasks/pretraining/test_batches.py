@@ -81,10 +81,10 @@ def examples_of(batch):
     found = []
     for row in range(len(inputs["token_ids"])):
         for number in range(1, inputs["example_ids"][row].max() + 1):
-            (locations,) = np.nonzero(inputs["example_ids"][row] == number)
-            np.testing.assert_array_equal(np.diff(locations), 1)
-            example = {name: x[row, locations] for name, x in columns.items()}
-            np.testing.assert_array_equal(example["position_ids"], np.arange(len(locations)))
+            (positions,) = np.nonzero(inputs["example_ids"][row] == number)
+            np.testing.assert_array_equal(np.diff(positions), 1)
+            example = {name: x[row, positions] for name, x in columns.items()}
+            np.testing.assert_array_equal(example["position_ids"], np.arange(len(positions)))
             example["example"] = inputs["example"][len(found)]
             if "is_next" in inputs:
                 example["is_next"] = inputs["is_next"][len(found)]
@@ -99,11 +99,11 @@ def segments_of(example):
     """Checks [CLS] A [SEP] or [CLS] A [SEP] B [SEP], and returns [A] or [A, B]."""
     labels = example["labels"].tolist()
     assert labels[0] == TOKENIZER.cls_id and labels[-1] == TOKENIZER.sep_id
-    ends = [location for location, token in enumerate(labels) if token == TOKENIZER.sep_id]
-    begins = [1, *(end + 1 for end in ends[:-1])]
+    ends = [position for position, token in enumerate(labels) if token == TOKENIZER.sep_id]
+    starts = [1, *(end + 1 for end in ends[:-1])]
     segments = np.repeat(range(len(ends)), np.diff([-1, *ends]))
     np.testing.assert_array_equal(example["segment_ids"], segments)
-    return [labels[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    return [labels[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -242,7 +242,7 @@ def test_an_evaluated_example_is_the_same_in_any_batch(objective, monkeypatch):
         found = by_number(batch_size)
         assert found.keys() == expected.keys()
         for number, example in found.items():
-            for name in example.keys() - {"example_ids"}:  # which tell the place in the row
+            for name in example.keys() - {"example_ids"}:  # which depend on its position in the row
                 there = expected[number][name]
                 np.testing.assert_array_equal(example[name], there, f"{number} {name}")
 
@@ -257,13 +257,13 @@ def test_long_passages_are_cut_for_short_rows(objective):
     assert all(batch["inputs"]["token_ids"].shape[1] == 32 for batch in batches)
     seen = [token for x in examples for segment in segments_of(x) for token in segment]
     assert len(seen) == len(set(seen)) <= len(text.document_of)
-    begins = {t[s] for t, ss in zip(text.tokens, text.sentences, strict=True) for s in ss}
+    starts = {t[s] for t, ss in zip(text.tokens, text.sentences, strict=True) for s in ss}
     if objective == "nsp":  # pairs that do not fit are cut
         assert len(seen) > 0.95 * len(text.document_of)
-        assert {segments_of(x)[0][0] for x in examples} <= begins
+        assert {segments_of(x)[0][0] for x in examples} <= starts
     else:
         assert sorted(seen) == sorted(text.document_of)
-        assert {min(t for s in segments_of(x) for t in s) for x in examples} <= begins
+        assert {min(t for s in segments_of(x) for t in s) for x in examples} <= starts
 
 
 def test_the_pieces_of_a_passage_are_shuffled_apart():
@@ -299,7 +299,7 @@ def test_a_count_that_is_not_true_is_found():
         ({"masking": "words"}, "masking: expected one of token, word, span, found 'words'"),
         ({"rate": 0}, "rate: expected a share above 0 up to 1, found 0"),
         ({"rate": 15}, "found 15"),
-        ({"max_length": 4}, "max_length: expected 5 tokens at least, found 4"),
+        ({"max_length": 4}, "max_length: expected at least 5 tokens, found 4"),
         ({"count": 0}, "expected passages to pretrain on, found none"),
     ],
 )

@@ -12,7 +12,7 @@ VOCABULARY = [
     *(f"##p{n}" for n in range(CONTINUATIONS)),
 ]
 TOKENIZER = BertTokenizer(VOCABULARY)
-PIECES = Pieces.of(TOKENIZER)
+PIECES = Pieces.from_tokenizer(TOKENIZER)
 PAD, UNK, CLS, SEP, MASK = (
     VOCABULARY.index(f"[{s}]") for s in ("PAD", "UNK", "CLS", "SEP", "MASK")
 )
@@ -20,7 +20,7 @@ FIRST_WORD, FIRST_PIECE = VOCABULARY.index("w0"), VOCABULARY.index("##p0")
 
 
 def draw(lists, rate=0.15, strategy="token", seed=0):
-    """(tokens, what stands there now, whether a prediction is wanted), a list of arrays each."""
+    """(the tokens, what replaces them, whether a prediction is wanted), a list of arrays each."""
     token_ids = tf.ragged.constant(lists, tf.int32)
     hidden, masked = mask_tokens(token_ids, [seed, 7], rate, strategy, PIECES)
     assert hidden.dtype == masked.dtype == tf.int32
@@ -43,13 +43,13 @@ def make_texts(count, seed=0, words=70):
 
 
 def words_of(tokens):
-    """Lists of the places of each word, in plain Python; special tokens are none."""
+    """Lists of the positions of each word, in plain Python; special tokens are none."""
     words, previous = [], False
-    for location, token in enumerate(tokens):
+    for position, token in enumerate(tokens):
         if token >= FIRST_PIECE and previous:
-            words[-1].append(location)
+            words[-1].append(position)
         elif token >= FIRST_WORD:
-            words.append([location])
+            words.append([position])
         previous = token >= FIRST_WORD
     return words
 
@@ -107,7 +107,7 @@ def test_long_words_are_as_likely_as_short_ones():
         assert abs(np.mean(values) - 0.15) < 0.015
 
 
-def test_each_place_is_as_likely():
+def test_each_position_is_as_likely():
     for strategy in STRATEGIES:
         texts = [[CLS, *[FIRST_WORD] * 40, SEP]] * 4000
         share = np.mean(draw(texts, 0.15, strategy)[2], 0)
@@ -123,9 +123,9 @@ def test_a_span_does_not_go_on_over_a_special_token_nor_does_a_word():
 
 
 def test_spans_are_as_long_as_the_paper_says():
-    begins = np.arange(200_000) % 1000 == 0
-    spans = _spans(tf.constant(begins), [3, 4]).numpy()
-    assert (np.diff(spans)[begins[1:]] == 1).all()  # none reaches from one text into the next
+    starts = np.arange(200_000) % 1000 == 0
+    spans = _spans(tf.constant(starts), [3, 4]).numpy()
+    assert (np.diff(spans)[starts[1:]] == 1).all()  # none reaches from one text into the next
     lengths = np.bincount(spans)
     share = np.bincount(lengths, minlength=12) / len(lengths)
     expected = 0.2 * 0.8 ** np.arange(10)
