@@ -200,7 +200,7 @@ def test_answers_to_texts_in_memory(prepare):
 def test_inputs_that_are_no_texts(prepare):
     bound, *_ = prepare()
     for inputs, message in (
-        (["a", 3], r"inputs: \[1\]: expected a text, found '3'\."),
+        (["a", 3], r"inputs: \[1\]: expected a text, found 3\."),
         ([["a", "b"]], r"inputs: \[0\]: expected a text, found .*a.*b.*\."),
     ):
         with pytest.raises(InputError, match=message):
