@@ -1,13 +1,16 @@
-"""The numbers of a BERT, under the names that the original bert_config.json gave them."""
+"""The sizes of a BERT, named as in the original bert_config.json."""
 
 import dataclasses
 import json
+import os
 import pathlib
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self
 
 from bert_keras.errors import InputError
 
-# "gelu" is the exact one, with the error function; the next two are the same tanh approximation
-# under the two names that Hugging Face's files use for it.
+# "gelu" is exact, with the error function. The next two are the same tanh approximation: Hugging
+# Face's files have two names for it.
 HIDDEN_ACTS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu")
 POSITION_EMBEDDING_TYPES = ("absolute", "sinusoidal")
 
@@ -22,43 +25,48 @@ _SIZES = {
     "large": (24, 1024, 16),
 }
 
-# What other libraries' files may ask for and these models do not do. A config.json is refused
-# when it holds one of these keys with a value other than those listed.
-_ONLY = {
+# Settings of other libraries that these models do not support: a config.json with another value
+# than these is refused.
+_SUPPORTED: dict[str, tuple[Any, ...]] = {
     "model_type": (None, "bert"),
     "is_decoder": (None, False),
     "add_cross_attention": (None, False),
     "pruned_heads": (None, {}),
 }
 
-# No config.json comes near this; what does is not one.
+# A larger file is not a config.json.
 _LARGEST_FILE = 1 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class BertConfig:
-    """The shape of a BERT and how it is trained; the defaults are BERT-base, uncased.
+    """The sizes of a BERT and its settings for training; the defaults are BERT-base, uncased.
 
     Raises:
-        InputError: a value cannot be, alone or together with another; the message names both
-            the field and the value.
+        InputError: a value is not possible, alone or together with another; the message names the
+            field and the value.
+
+    Example:
+        from bert_keras import BertConfig
+
+        BertConfig.from_size("tiny", vocab_size=8000).hidden_size  # 128
     """
 
     vocab_size: int = 30522  # tokens in the vocabulary
-    hidden_size: int = 768  # width of the vectors that travel through the layers
-    num_hidden_layers: int = 12  # Transformer blocks; with 0 there are the embeddings alone
-    num_attention_heads: int = 12  # of each block; they share the width evenly
-    intermediate_size: int = 3072  # width inside the feed-forward part, by custom 4 * hidden_size
-    hidden_act: str = "gelu"  # between the two halves of the feed-forward part; see HIDDEN_ACTS
+    hidden_size: int = 768  # width of the hidden states
+    num_hidden_layers: int = 12  # Transformer blocks; 0 leaves only the embeddings
+    num_attention_heads: int = 12  # of each block; must divide hidden_size
+    intermediate_size: int = 3072  # width inside the feed-forward network, usually 4 * hidden_size
+    hidden_act: str = "gelu"  # activation of the feed-forward network; see HIDDEN_ACTS
     hidden_dropout_prob: float = 0.1  # share dropped of embeddings and of each sublayer's output
     attention_probs_dropout_prob: float = 0.1  # share dropped of the attention probabilities
     max_position_embeddings: int = 512  # the longest example, in tokens
-    type_vocab_size: int = 2  # kinds of segment: sentence A and sentence B
+    type_vocab_size: int = 2  # segments: sentence A and sentence B
     initializer_range: float = 0.02  # standard deviation of the truncated normal of new weights
     layer_norm_eps: float = 1e-12  # added to the variance in LayerNorm
     position_embedding_type: str = "absolute"  # learned; "sinusoidal" is Vaswani et al., 3.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             least = 0 if field.name == "num_hidden_layers" else 1
@@ -83,19 +91,16 @@ class BertConfig:
         if self.position_embedding_type == "sinusoidal" and self.hidden_size % 2:
             self._refuse("hidden_size", "an even number for sinusoidal positions")
 
-    def _refuse(self, name, expected):
+    def _refuse(self, name: str, expected: str) -> NoReturn:
         raise InputError(f"{name} is {getattr(self, name)!r}, expected {expected}.")
 
     @classmethod
-    def from_size(cls, size, **overrides):
+    def from_size(cls, size: str, **overrides: Any) -> Self:
         """Makes the config of a published size.
 
         Args:
             size: "tiny", "mini", "small", "medium", "base" or "large".
-            **overrides: fields to set otherwise, `vocab_size` foremost.
-
-        Returns:
-            A `BertConfig`.
+            **overrides: fields with other values, for example `vocab_size`.
 
         Raises:
             InputError: there is no such size.
@@ -103,31 +108,28 @@ class BertConfig:
         if size not in _SIZES:
             raise InputError(f"model size is {size!r}, expected one of {', '.join(_SIZES)}.")
         layers, width, heads = _SIZES[size]
-        numbers = {
+        sizes = {
             "num_hidden_layers": layers,
             "hidden_size": width,
             "num_attention_heads": heads,
             "intermediate_size": 4 * width,
         }
-        return cls(**(numbers | overrides))
+        return cls(**(sizes | overrides))
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Makes a config from the contents of a bert_config.json or a config.json.
 
         Args:
-            values: a dict. Keys of no consequence to the outputs (`pooler_type`, `id2label`, ...)
-                are ignored; missing ones take BERT-base's value, as they do in the libraries that
+            values: the contents. Keys that do not change the outputs (`pooler_type`, `id2label`,
+                ...) are ignored; missing ones take BERT-base's value, as in the libraries that
                 write such files.
 
-        Returns:
-            A `BertConfig`.
-
         Raises:
-            InputError: a value cannot be, or asks for what these models do not do, such as
-                relative positions or a decoder.
+            InputError: a value is not possible, or not supported, such as relative positions or a
+                decoder.
         """
-        for name, allowed in _ONLY.items():
+        for name, allowed in _SUPPORTED.items():
             if values.get(name) not in allowed:
                 raise InputError(f"{name} is {values[name]!r}, which is not supported.")
         width = values.get("hidden_size", cls.hidden_size)
@@ -140,18 +142,15 @@ class BertConfig:
         return cls(**{name: values[name] for name in names if name in values})
 
     @classmethod
-    def from_file(cls, path):
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
         """Reads a bert_config.json or a config.json; see `from_dict`.
 
         Args:
             path: the file.
 
-        Returns:
-            A `BertConfig`.
-
         Raises:
-            InputError: the file cannot be read, is no JSON object, or holds what cannot be. The
-                message names the file.
+            InputError: the file cannot be read, is not a JSON object, or has a value that is not
+                possible. The message names the file.
         """
         values = read_json(path)
         try:
@@ -159,22 +158,19 @@ class BertConfig:
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the fields as a dict that `from_dict` reads."""
         return dataclasses.asdict(self)
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads a small JSON file that holds an object.
 
     Args:
         path: the file.
 
-    Returns:
-        A dict.
-
     Raises:
-        InputError: there is no such file, it is too large to be a config, or no JSON object.
+        InputError: there is no such file, it is too large to be a config, or not a JSON object.
     """
     path = pathlib.Path(path)
     try:

@@ -1,4 +1,4 @@
-"""Finding folders by reference; files and folders that appear whole or not at all."""
+"""References to folders, atomic writes of files and folders, and file locks."""
 
 import contextlib
 import importlib.util
@@ -6,38 +6,41 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 try:
     import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
+except ImportError:
+    fcntl = None  # type: ignore[assignment]  # Windows has no such module
 
 from bert_keras.errors import InputError
 
 PACKAGE_PREFIX = "pkg://"
+# Earlier versions have the same prefix, so the temporary files that they left are removed too.
 _TEMPORARY_PREFIX = ".aside."
-_held = {}  # the handles of `lock_file`, by path; a process's, as its locks are
+_locks: dict[str, int] = {}  # file descriptors of this process's `lock_file` locks, by real path
 
 
-def resolve(reference):
-    """Turns a reference into the folder that it names.
+def resolve(reference: str | os.PathLike[str]) -> pathlib.Path:
+    """Resolves a reference to a folder.
 
     Args:
         reference: a folder's path, or `pkg://package/path` for a folder inside an installed Python
-            package. The package is looked up and never imported: none of its code runs.
+            package. The package is located without being imported, so none of its code runs.
 
     Returns:
-        A `pathlib.Path` of an existing folder.
+        The path of an existing folder.
 
     Raises:
-        InputError: the package is not installed, or there is no such folder.
+        InputError: the package is not installed, or the folder does not exist.
     """
     text = os.fspath(reference)
     if not text.startswith(PACKAGE_PREFIX):
         folder = pathlib.Path(text).expanduser()
     else:
         package, _, inside = text.removeprefix(PACKAGE_PREFIX).partition("/")
-        # Only a top-level name is looked up: for a dotted one, find_spec would import its parents.
+        # Only top-level packages are located: for a dotted name, find_spec imports the parents.
         spec = importlib.util.find_spec(package) if package.isidentifier() else None
         if spec is None or not spec.submodule_search_locations:
             raise InputError(f"{text}: no Python package {package!r} is installed.")
@@ -46,35 +49,35 @@ def resolve(reference):
         if not folder.is_relative_to(root):
             raise InputError(f"{text}: the path leads out of the package.")
     if not folder.is_dir():
-        raise InputError(f"{text}: expected a folder, found {_what_is(folder)}.")
+        raise InputError(f"{text}: expected a folder, found {_kind_of(folder)}.")
     return folder
 
 
-def _what_is(path):
+def _kind_of(path: pathlib.Path) -> str:
     if path.is_dir():
         return "a folder"
     return "a file" if path.is_file() else "nothing"
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode="w"):
-    """Opens a file to write that takes its name only when everything is in it.
+def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """Writes a file atomically: to a temporary file that is renamed when the block ends.
 
     Args:
-        path: where the file will be; an older file there is replaced in one step.
+        path: the file; an existing one is replaced.
         mode: "w" for UTF-8 text with "\\n" line ends, "wb" for bytes.
 
     Yields:
-        The open file. If the block raises, nothing at `path` changes.
+        The open temporary file. If the block raises, nothing at `path` changes.
 
     Raises:
-        OSError: it cannot be written; its `filename` is the path.
+        OSError: the file cannot be written; the error's `filename` is the path.
     """
     path = pathlib.Path(path)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{_TEMPORARY_PREFIX}{path.name}.")
     try:
-        with os.fdopen(handle, mode, **text) as file:
+        with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -83,20 +86,20 @@ def atomic_write(path, mode="w"):
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        _name(error, path)
+        _add_path(error, path)
         raise
     _sync(path.parent)
 
 
-def _name(error, path):
-    """Gives an error of the system a path if it has none: a full disk names no file."""
+def _add_path(error: BaseException, path: pathlib.Path) -> None:
+    """Adds the path to a system error that has none, such as that of a full disk."""
     if isinstance(error, OSError) and error.errno and error.filename is None:
         error.filename = str(path)
-        error.strerror = os.strerror(error.errno)  # of which HDF5 makes a paragraph
+        error.strerror = os.strerror(error.errno)  # HDF5 puts a paragraph here
 
 
-def _sync(path):
-    """Keeps a file, or the names in a folder, through a loss of power, where it can be opened."""
+def _sync(path: pathlib.Path) -> None:
+    """Flushes a file or a folder's entries to disk, if it can be opened."""
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -105,56 +108,57 @@ def _sync(path):
             os.close(handle)
 
 
-def is_temporary(path):
-    """Whether a path is one that `atomic_write` or `atomic_folder` writes aside."""
+def is_temporary(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a path is a temporary file or folder of the functions in this module."""
     return pathlib.Path(path).name.startswith(_TEMPORARY_PREFIX)
 
 
-def remove_temporary_files(folder):
-    """Removes the files that `atomic_write` left in a folder when its process was killed.
+def remove_temporary_files(folder: str | os.PathLike[str]) -> None:
+    """Removes the temporary files that `atomic_write` left when its process was killed.
 
     Args:
-        folder: one that no other process writes to now; it need not be there.
+        folder: the folder, to which no other process may be writing. It need not exist.
     """
     for path in pathlib.Path(folder).glob(f"{_TEMPORARY_PREFIX}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
 
 
-def expect_new_folder(path):
-    """Checks that a folder can be made at a path.
+def expect_new_folder(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Checks that a new folder can be created at a path.
 
     Args:
-        path: where; there may be an empty folder.
+        path: the path; an empty folder may exist there.
 
     Returns:
-        The path, as a `pathlib.Path`.
+        The path with a leading `~` expanded.
 
     Raises:
-        InputError: there is something.
+        InputError: a file or a folder with content exists there.
     """
     path = pathlib.Path(path).expanduser()
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise InputError(f"{path}: expected a new folder, found {_what_is(path)} with content.")
+        raise InputError(f"{path}: expected a new folder, found {_kind_of(path)} with content.")
     return path
 
 
 @contextlib.contextmanager
-def atomic_folder(target, replace=False):
-    """A folder to fill, that takes the target's name when the block ends well.
+def atomic_folder(target: str | os.PathLike[str], replace: bool = False) -> Iterator[pathlib.Path]:
+    """Writes a folder atomically: as a temporary folder that is renamed when the block ends.
 
-    What a process that was killed left aside is cleared away by the next one.
+    Temporary folders of processes that were killed are removed.
 
     Args:
-        target: where; the folders above it are made if they are not there.
-        replace: whether it takes the place of a folder that is there. If not, it is given up when
-            another process was quicker.
+        target: the folder; missing parents are created.
+        replace: whether to replace an existing folder. If False and another process has created
+            the target in the meantime, the new folder is discarded.
 
     Yields:
-        The folder's path meanwhile. If the block raises, nothing at `target` changes.
+        The path of the temporary folder. If the block raises, nothing at `target` changes.
 
     Raises:
-        OSError: it cannot be written; its `filename` is the target unless it has another.
+        OSError: the folder cannot be written; the error's `filename` is the target if it names no
+            other file.
     """
     target = pathlib.Path(target).absolute()
     try:
@@ -163,32 +167,34 @@ def atomic_folder(target, replace=False):
             sync()
             _rename(temporary, target, replace)
     except OSError as error:
-        _name(error, target)
+        _add_path(error, target)
         raise
 
 
 @contextlib.contextmanager
-def temporary_folder(parent):
-    """A folder to fill, under a name that nobody looks for, and to rename when it is whole.
+def temporary_folder(
+    parent: str | os.PathLike[str],
+) -> Iterator[tuple[pathlib.Path, Callable[[], None]]]:
+    """Creates a temporary folder, to be filled and then renamed.
 
-    What a process that was killed left there is cleared away.
+    Temporary folders of processes that were killed are removed.
 
     Args:
-        parent: where; made if it is not there.
+        parent: the folder to create it in; created if it does not exist.
 
     Yields:
-        The folder's path, and a function that brings all in it to the disk, to be called before it
-        is renamed. If it was not renamed it is removed when the block ends.
+        The temporary folder's path, and a function that flushes its content to disk, to be called
+        before renaming it. When the block ends, the folder is removed unless it was renamed.
     """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)
     for path in parent.glob(f"{_TEMPORARY_PREFIX}*"):
-        with _locked(path) as is_ours:
-            if is_ours:
+        with _locked(path) as succeeded:
+            if succeeded:
                 shutil.rmtree(path, ignore_errors=True)
     temporary = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_TEMPORARY_PREFIX))
 
-    def sync():
+    def sync() -> None:
         os.chmod(temporary, 0o755)
         for path in [*temporary.rglob("*"), temporary]:
             _sync(path)
@@ -201,8 +207,8 @@ def temporary_folder(parent):
 
 
 @contextlib.contextmanager
-def _locked(folder):
-    """Holds a folder while the process lives; yields whether no other one does."""
+def _locked(folder: pathlib.Path) -> Iterator[bool]:
+    """Tries to lock a folder until the block or the process ends; yields whether it succeeded."""
     try:
         handle = _lock(folder, os.O_RDONLY)
     except OSError:
@@ -214,14 +220,14 @@ def _locked(folder):
             os.close(handle)
 
 
-def _lock(path, flags):
-    """Opens a file or folder and locks it; the lock ends with the handle, or with the process.
+def _lock(path: str | os.PathLike[str], flags: int) -> int | None:
+    """Opens and locks a file or folder, until the handle is closed or the process ends.
 
     Returns:
-        The handle; None where there are no locks: on Windows, on some network disks.
+        The handle, or None where locks are not supported (Windows, some network disks).
 
     Raises:
-        BlockingIOError: it is locked already.
+        BlockingIOError: another process holds the lock.
     """
     if not fcntl:
         return None
@@ -236,32 +242,32 @@ def _lock(path, flags):
     return handle
 
 
-def lock_file(path, note):
-    """Locks a file until this process ends, however it ends; again in the same process is nothing.
+def lock_file(path: pathlib.Path, note: str) -> None:
+    """Locks a file until this process ends. Does nothing if this process already holds the lock.
 
-    Where there are no locks (on Windows, on some network disks) nothing happens.
+    Where locks are not supported (Windows, some network disks) nothing happens.
 
     Args:
-        path: the file, made if it is not there. It is never removed: a process that waits for it
-            could otherwise lock a file that another one no longer sees.
-        note: what to write into it, for processes that come later.
+        path: the file; created if it does not exist. It is never removed: another process might
+            otherwise lock a file that has just lost its name.
+        note: text to write into the file, for other processes to read.
 
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process holds the lock.
     """
-    held = _held.get(os.path.realpath(path))
+    held = _locks.get(os.path.realpath(path))
     if held is not None and path.exists() and os.path.samestat(os.fstat(held), path.stat()):
         return
-    # Written through the handle's file, which a network disk locks only if it is open to write.
+    # Opened for writing because some network disks lock no file that is open for reading alone.
     handle = _lock(path, os.O_RDWR | os.O_CREAT)
     if handle is None:
         return
-    _held[os.path.realpath(path)] = handle
+    _locks[os.path.realpath(path)] = handle
     os.ftruncate(handle, 0)
     os.write(handle, note.encode())
 
 
-def _rename(temporary, target, replace):
+def _rename(temporary: pathlib.Path, target: pathlib.Path, replace: bool) -> None:
     old = target.with_name(f"{target.name}.old")
     if replace and target.exists():
         shutil.rmtree(old, ignore_errors=True)

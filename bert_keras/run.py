@@ -19,7 +19,7 @@ from bert_keras.config import read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, resolve
 from bert_keras.options import from_record, options_of, record_of
-from bert_keras.tasks.registry import task_class
+from bert_keras.tasks.registry import SCRIPT, task_class
 from bert_keras.training.settings import TrainingSettings, training_settings
 from bert_keras.training.task import (
     AnswersUntrained,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from bert_keras.training.inference import Inference
 
 _log = logging.getLogger(__name__)
-_SCRIPT = "script"  # in flags.json: which task it is
 _REFERENCE = "init_checkpoint"
 # The precisions that each export format can have.
 EXPORTS = {"saved_model": ("float32", "bfloat16"), "litert": ("float32", "int8")}
@@ -204,7 +203,7 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What the run is: its settings by the names under which they are recorded."""
         return {
-            _SCRIPT: self.task.recorded_as,
+            SCRIPT: self.task.recorded_as,
             **record_of(self.task),
             _REFERENCE: self._reference,
             **record_of(self.settings),
@@ -402,7 +401,7 @@ class Run:
             self._loaded = bound, place, inference
         bound, place, inference = self._loaded
         if dev:
-            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var, call-arg]
+            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var]
             bound = task.restore(place)
         return bound, place, inference
 
@@ -493,15 +492,14 @@ def _open_strategy(cpu_devices: int) -> tf.distribute.Strategy:
 
 def _task_of(record: dict[str, Any]) -> Task:
     """The task that a run has recorded."""
-    kind = task_class(str(record.get(_SCRIPT))).variant(record)
-    return from_record(kind, record)
+    return from_record(task_class(record), record)
 
 
 def _check_script(path: pathlib.Path, record: dict[str, Any], task: Task | None) -> None:
     """Checks that a folder's run is of a task's kind."""
-    if task is not None and record.get(_SCRIPT, task.recorded_as) != task.recorded_as:
+    if task is not None and record.get(SCRIPT, task.recorded_as) != task.recorded_as:
         raise InputError(
-            f"{path} is a run of {record[_SCRIPT]}, expected one of {task.recorded_as}, or a new "
+            f"{path} is a run of {record[SCRIPT]}, expected one of {task.recorded_as}, or a new "
             "folder.",
             field="output_dir",
         )

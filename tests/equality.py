@@ -39,6 +39,8 @@ _SHAPE = {
 }
 _TRAIN = ("--do_train", "--do_eval", "--do_export", "--deterministic", "--seed=3")
 _FEW = ("--train_batch_size=8", "--num_train_epochs=2", "--learning_rate=1e-3")
+# Flags that say how a call is done, which no run records.
+_OF_CALL = ("--predict_file", "--cpu_devices", "--export_precision", "--query", "--do_")
 _CHECKPOINTS = ("--save_checkpoints_steps=2", "--keep_checkpoints=100")
 _RELATION = {
     "text": ["Ada Holm lives in Bergen."],
@@ -206,17 +208,21 @@ for name in sorted(answers):
 
 _CURVES = """
 import glob, sys
-from tensorboard.backend.event_processing import plugin_event_accumulator
+from tensorboard.backend.event_processing import event_accumulator
 import numpy as np
+lines = {}
 for run in ("train", "eval"):
-    found = plugin_event_accumulator.EventAccumulator(f"{sys.argv[1]}/{run}", {"tensors": 0})
+    found = event_accumulator.EventAccumulator(f"{sys.argv[1]}/{run}", {"tensors": 0})
     found.Reload()
     for tag in sorted(found.Tags()["tensors"]):
         if "per_second" in tag or "_hparams" in tag:
             continue
         for event in found.Tensors(tag):
             content = event.tensor_proto.SerializeToString().hex()
-            print(run, tag, event.step, content if len(content) < 200 else hash_of(content))
+            content = content if len(content) < 200 else hash_of(content)
+            lines[f"{run} {tag} {event.step} {content}"] = None
+for line in lines:  # a run that went on has its last points twice: they must be the same
+    print(line)
 """
 _CURVES = "import hashlib\nhash_of = lambda t: hashlib.sha256(t.encode()).hexdigest()\n" + _CURVES
 
@@ -280,17 +286,21 @@ def make_weights(folder):
 
 
 def run_case(name, weights, folder):
-    """Runs a case, from wherever its folder stands; returns what came out, hashes by name."""
+    """Runs a case, from wherever its folder stands; returns what came out, hashes by name.
+
+    With `weights` None a run goes on, and its own record has what it was begun with.
+    """
     script, flags, question = CASES[name]
-    flags = [*_TRAIN, *_FEW, *_CHECKPOINTS, *flags, f"--init_checkpoint={weights}"]
+    command = [sys.executable, ROOT / f"{script}.py", *_CHECKPOINTS, f"--output_dir={folder}"]
+    command += [flag for flag in _TRAIN if weights or flag.startswith("--do_")]
+    command += [flag for flag in flags if weights or flag.startswith(_OF_CALL)]
+    command += [*_FEW, f"--init_checkpoint={weights}"] if weights else []
     if any(flag.startswith("--predict_file") for flag in flags):
-        flags.append("--do_predict")
-    if not any(flag.startswith("--max_seq_length") for flag in flags):
-        flags.append("--max_seq_length=64")
-    if script == "run_pretraining":
-        flags.append(f"--prepared_dir={folder.parent / 'prepared'}")
-    flags = _unrecorded(flags, folder)
-    command = [sys.executable, ROOT / f"{script}.py", *flags, f"--output_dir={folder}"]
+        command.append("--do_predict")
+    if weights and not any(flag.startswith("--max_seq_length") for flag in flags):
+        command.append("--max_seq_length=64")
+    if weights and script == "run_pretraining":
+        command.append(f"--prepared_dir={folder.parent / 'prepared'}")
     _call(command, folder.with_suffix(".log"))
     found = {"weights": _of_tensors(folder / "model.safetensors")}
     last = max(folder.glob("checkpoints/step-*"), key=lambda p: int(re.findall(r"\d+", p.name)[0]))
@@ -313,14 +323,6 @@ def run_case(name, weights, folder):
         path = max((folder / "export_litert").iterdir(), key=lambda path: int(path.name))
         found["litert"] = _hash(_python(_ASK_LITERT, path / "model.tflite").encode())
     return found
-
-
-def _unrecorded(flags, folder):
-    """Leaves out what a run has recorded: the paths were those of the machine that began it."""
-    path = folder / "flags.json"
-    record = json.loads(path.read_text()) if path.is_file() else {}
-    names = {*record, *(f"no{name}" for name in record)}
-    return [flag for flag in flags if flag.removeprefix("--").partition("=")[0] not in names]
 
 
 def cut_back(folder):
@@ -388,7 +390,6 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         root = pathlib.Path(temporary) / "runs"
         if options.resume:
-            # The weights' path is in the runs' flags, so they stay where they are.
             root = options.resume
             expected = json.loads((root / "hashes.json").read_text())
         else:
@@ -399,7 +400,7 @@ def main():
             folder = root / name
             if options.resume:
                 cut_back(folder)
-            found[name] = run_case(name, root / "weights", folder)
+            found[name] = run_case(name, None if options.resume else root / "weights", folder)
             changed = _differences(expected[name], found[name]) if name in expected else []
             differences += len(changed)
             state = "differs" if changed else "equal" if name in expected else "written"

@@ -46,9 +46,9 @@ def test_a_full_disk_is_named_for_a_folder(tmp_path):
 
 def test_a_folder_appears_when_all_is_in_it(tmp_path):
     target = tmp_path / "deep" / "new"
-    with atomic_folder(target) as aside:
-        (aside / "a").mkdir()
-        (aside / "a" / "file").write_text("x")
+    with atomic_folder(target) as temporary:
+        (temporary / "a").mkdir()
+        (temporary / "a" / "file").write_text("x")
         assert not target.exists()
     assert (target / "a" / "file").read_text() == "x"
     assert [path.name for path in target.parent.iterdir()] == ["new"]
@@ -56,8 +56,8 @@ def test_a_folder_appears_when_all_is_in_it(tmp_path):
 
 def test_nothing_is_left_of_one_that_fails(tmp_path):
     (tmp_path / "new").mkdir()
-    with pytest.raises(OSError), atomic_folder(tmp_path / "new") as aside:
-        (aside / "file").write_text("x")
+    with pytest.raises(OSError), atomic_folder(tmp_path / "new") as temporary:
+        (temporary / "file").write_text("x")
         raise OSError("disk full")
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     assert not any((tmp_path / "new").iterdir())
@@ -75,22 +75,22 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+def test_temporary_folders_of_killed_processes_are_removed(tmp_path):
     out = tmp_path / "out"
     script = f"""
         import os, pathlib, signal
-        from bert_keras.files import whole_folder
-        with whole_folder(pathlib.Path({str(out / "x")!r}), replace=False) as aside:
-            (aside / "part").write_text("half")
-            print(aside.name, flush=True)
+        from bert_keras.files import atomic_folder
+        with atomic_folder(pathlib.Path({str(out / "x")!r}), replace=False) as temporary:
+            (temporary / "part").write_text("half")
+            print(temporary.name, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     left = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    assert names(out) == [left]
+    assert left.startswith(".aside.") and names(out) == [left]
     with atomic_folder(out / "y", replace=False):
         assert left not in names(out)
-        with atomic_folder(out / "z", replace=False):  # of one that lives, nothing is cleared away
+        with atomic_folder(out / "z", replace=False):  # a living process keeps its own
             assert len(names(out)) == 2
     assert names(out) == ["y", "z"]
 
@@ -98,8 +98,8 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path):
 @pytest.mark.parametrize("replace", [True, False])
 def test_the_quicker_of_two_processes(replace, tmp_path):
     for name in "ab":
-        with atomic_folder(tmp_path / "it", replace) as aside:
-            (aside / name).touch()
+        with atomic_folder(tmp_path / "it", replace) as temporary:
+            (temporary / name).touch()
             (tmp_path / "it").mkdir(exist_ok=True)
             (tmp_path / "it" / "quicker").touch()
     assert names(tmp_path) == ["it"]

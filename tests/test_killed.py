@@ -35,8 +35,7 @@ def call(script, log, arguments):
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     sys.argv = [script, *arguments]
-    module = __import__(script)
-    module.script.run(module.main)
+    __import__(script).main()
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +44,12 @@ def forks():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
-            *("bert_keras.training.job", "bert_keras.tasks.classification.task", "sklearn.metrics"),
-            *("bert_keras.tasks.pretraining.task", "bert_keras.corpus.prepared"),
+            *(
+                "bert_keras.training.job",
+                "bert_keras.tasks.classification.bound",
+                "sklearn.metrics",
+            ),
+            *("bert_keras.tasks.pretraining.bound", "bert_keras.corpus.prepared"),
         ]
     )
     return context
@@ -167,10 +170,10 @@ def kill_and_go_on(run, forks, kills, last):
         assert run.start_and_stop(forks, moment, signal.SIGKILL) == -signal.SIGKILL, run.said
     moment = soon_after_a_step(draw, run, run.step + 1)
     assert run.start_and_stop(forks, moment, signal.SIGTERM) == 128 + signal.SIGTERM, run.said
-    sentence = r"Told to stop at step (\d+) of \d+; all is saved, and the same command goes on from"
-    (stopped,) = re.findall(f"^{sentence} there.$", run.said, re.MULTILINE)
+    sentence = r"Stopped at step (\d+) of \d+; everything is saved, and the same command"
+    (stopped,) = re.findall(f"^{sentence} continues from there.$", run.said, re.MULTILINE)
     said = run.said + run.start_and_wait()
-    went_on = re.findall(r"Going on at step (\d+)", said)
+    went_on = re.findall(r"Continuing at step (\d+)", said)
     assert went_on[-1] == stopped
     return [int(step) for step in went_on]
 

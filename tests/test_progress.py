@@ -49,6 +49,50 @@ def test_a_terminal_has_one_line_redrawn(capsys, clock, monkeypatch):
     assert err.count("\r\x1b[K") == 5
 
 
+class ZMQInteractiveShell:
+    """As the shell of a notebook's kernel is called."""
+
+
+class Shell(ZMQInteractiveShell):
+    """As Colab's is."""
+
+
+class TerminalInteractiveShell:
+    """As the shell of the program ipython is called."""
+
+
+@pytest.mark.parametrize("shell", [ZMQInteractiveShell, Shell])
+def test_a_notebook_has_one_line_redrawn_without_escape_sequences(
+    capsys, clock, monkeypatch, shell
+):
+    ipython = types.SimpleNamespace(get_ipython=shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    line = Progress("training", total=3)
+    for note in ("a long note  ", "short  ", None):
+        for _ in range(2):
+            clock.now += 0.5
+            line.advance(examples=0, tokens=0, note=note)
+    line.close()
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and err.endswith("\n") and "\x1b" not in err
+    first, *others = err.rstrip("\n").split("\r")
+    drawn = [text.rstrip() for text in others]
+    assert first == "" and drawn == [
+        "training 2/3  a long note  0 examples/s  0 tokens/s  0:00 left",
+        "training 4  short  0 examples/s  0 tokens/s  in 0:02",
+        *["training 6  short  0 examples/s  0 tokens/s  in 0:03"] * 2,
+    ]
+    assert len(others[1]) == len(others[0])  # so that nothing of the longer line stays
+
+
+@pytest.mark.parametrize("shell", [TerminalInteractiveShell, lambda: None])
+def test_ipython_outside_of_a_notebook_is_nothing_special(capsys, clock, monkeypatch, shell):
+    ipython = types.SimpleNamespace(get_ipython=shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    Progress("evaluating", total=1).close()
+    assert capsys.readouterr().err == "evaluating 0/1  0 examples/s  0 tokens/s  0:00 left\n"
+
+
 def test_what_was_done_before_and_time_spent_elsewhere_do_not_count(capsys, clock):
     line = Progress("training", total=10_000, done=5000)
     clock.now += 30

@@ -192,7 +192,7 @@ def test_goes_on_with_other_devices(
         monkeypatch.setattr(run_module, "_open_strategy", lambda _: strategies[now])
         make_run(tmp_path).train()
     assert steps == [6, 7, 8, 9]
-    assert "Going on at step 5 of 9." in caplog.text
+    assert "Continuing at step 5 of 9." in caplog.text
     assert f"The number of devices is {now} and was {before}:" in caplog.text
     assert RunFolder(tmp_path).finished
     one, two = (safetensors.numpy.load_file(p / "model.safetensors") for p in (unbroken, tmp_path))

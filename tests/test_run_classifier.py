@@ -388,7 +388,7 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
         ),
         (
             ["--do_predict"],
-            "predict_file: expected a file, or `task_name` and `data_dir`, found none.",
+            "--predict_file: expected a file, or --task_name and --data_dir, found none.",
         ),
         (
             ["--do_predict", "--predict_file=new.tsv"],
@@ -404,7 +404,7 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             ["--do_eval", "--dev_file=", "--dev_fraction=0"],
             "--do_eval: expected rows to evaluate on, found none; see --dev_file.",
         ),
-        (["--dev_fraction=1"], "dev_fraction: expected 0 or more and less than 1, found 1.0."),
+        (["--dev_fraction=1"], "--dev_fraction: expected 0 or more and less than 1, found 1.0."),
         (
             ["--train_rows_per_class=3"],
             "train.tsv:3: expected 3 rows of the class 'bad' at least, found 2.",
@@ -413,10 +413,13 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             ["--class_weights=balanced", "--label_kind=multi"],
             "--class_weights: expected one label a text, found the kind 'multi'.",
         ),
-        (["--train_file="], "train: expected a file, or `task_name` and `data_dir`, found none."),
-        (["--task_name=RTE"], "data_dir: expected the folder of GLUE's tasks, found none."),
+        (
+            ["--train_file="],
+            "--train_file: expected a file, or --task_name and --data_dir, found none.",
+        ),
+        (["--task_name=RTE"], "--data_dir: expected the folder of GLUE's tasks, found none."),
         (["--output_dir="], "Expected --output_dir, the run's folder."),
-        (["--init_checkpoint="], "Expected --init_checkpoint, a folder of weights to start from."),
+        (["--init_checkpoint="], "--init_checkpoint: expected a folder of weights to start from."),
         (
             ["--init_checkpoint=nowhere"],
             "--init_checkpoint: nowhere: expected a folder, found nothing.",
@@ -448,7 +451,7 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
         ),
         (
             ["--nodo_train", "--do_eval"],
-            "--output_dir: run holds no run; begin one with --do_train.",
+            "--output_dir: run holds no run; begin one by training.",
         ),
         (["train"], "Expected flags alone, found 'train'; see --help."),
         (["--do_tran"], "Unknown command line flag 'do_tran'. Did you mean: do_train ?"),
@@ -478,7 +481,7 @@ def test_a_run_that_was_begun_with_other_flags(finished, samples):
     shown = call("--do_train", f"--output_dir={finished.folder}", "--seed=5", "--learning_rate=0.5")
     assert shown.code == 1
     assert shown.err == (
-        f"{finished.folder} was begun with other flags (--learning_rate was 0.0001 and is 0.5; "
+        f"{finished.folder} was begun with other settings (--learning_rate was 0.0001 and is 0.5; "
         "--seed was 0 and is 5): take those, or name a new --output_dir.\n"
     )
     assert contents(finished.folder) == before

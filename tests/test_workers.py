@@ -141,7 +141,7 @@ def test_a_group_that_lost_a_worker_goes_on_to_the_numbers_of_one_process(
         assert "had to be killed" not in shown
         assert code == 1
         assert "Traceback" not in shown
-        assert "the same command goes on" in shown
+        assert "continues from the last checkpoint" in shown
         assert not re.search("grpc|UNAVAILABLE|^(.1. )?[EFW][0-9]{4} ", shown, re.MULTILINE), shown
         assert not (folder / "eval_results.json").exists()
 
@@ -149,7 +149,7 @@ def test_a_group_that_lost_a_worker_goes_on_to_the_numbers_of_one_process(
     code = group.wait()
     shown = group.shown()
     assert code == 0, shown
-    assert "Going on at step" in shown
+    assert "Continuing at step" in shown
 
     expected = dict(scalars(alone, "loss"))
     assert list(expected) == list(range(1, STEPS + 1))

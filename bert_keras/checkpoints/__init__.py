@@ -1,1 +1,1 @@
-"""Other people's weights, read as data, and ours written in their layout."""
+"""Reads other libraries' checkpoints as data, and writes ours in their layouts."""

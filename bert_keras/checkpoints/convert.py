@@ -1,6 +1,11 @@
-"""Whole checkpoints from one library's layout into another's, vocabulary and heads included."""
+"""Converts checkpoints from one library's layout to another's, vocabulary and heads included."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
 
 from bert_keras.checkpoints import google, huggingface, keras_hub, load
+from bert_keras.checkpoints.contents import Contents
 from bert_keras.config import read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_folder, expect_new_folder, resolve
@@ -8,43 +13,51 @@ from bert_keras.text.tokenizer import BertTokenizer
 
 LAYOUTS = ("huggingface", "google", "keras_hub")
 
-# What Hugging Face's config.json says of a classifier beside its numbers.
-_OF_THE_TASK = ("id2label", "label2id", "problem_type")
+# Entries of Hugging Face's config.json that describe a classifier's labels.
+_LABEL_ENTRIES = ("id2label", "label2id", "problem_type")
 _VOCABULARIES = ("vocab.txt", "tokenizer.json", keras_hub.VOCABULARY)
 
 
-def convert(ref, folder, layout="huggingface"):
-    """Writes a checkpoint in another layout, its weights bit for bit.
+def convert(
+    ref: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    layout: str = "huggingface",
+) -> Contents:
+    """Writes a checkpoint in another layout. The weights are bit-equal.
 
     Args:
         ref: the checkpoint, a folder or `pkg://package/path`.
-        folder: where the new one goes; it appears whole or not at all.
+        folder: the folder to create, which is written atomically; it may exist if it is empty.
         layout: "huggingface", "google" or "keras_hub".
 
     Returns:
-        The `Contents` that were written.
+        The contents that were written.
 
     Raises:
-        InputError: the checkpoint cannot be used or cannot be written so, or the folder is not
-            empty.
+        InputError: the checkpoint cannot be read, the layout does not support it, or the folder is
+            not empty.
+        OSError: a file cannot be written.
     """
     contents, tokenizer, extra = read_all(ref)
     write_all(contents, tokenizer, extra, folder, layout)
     return contents
 
 
-def read_all(ref):
-    """Reads a checkpoint with what belongs to it.
+def read_all(
+    ref: str | os.PathLike[str],
+) -> tuple[Contents, BertTokenizer | None, dict[str, Any]]:
+    """Reads a checkpoint with its tokenizer and its labels.
 
     Args:
         ref: a folder or `pkg://package/path`.
 
     Returns:
-        Its `Contents`, its `BertTokenizer` or None where it has no vocabulary, and a dict of what
-        its config.json says of a classifier's labels.
+        The contents; the tokenizer, or None if there is no vocabulary; the entries of config.json
+        that describe a classifier's labels.
 
     Raises:
-        InputError: the checkpoint cannot be used, or its vocabulary belongs to another.
+        InputError: the checkpoint cannot be read, or the vocabulary has another size than the word
+            embedding.
     """
     folder = resolve(ref)
     with load.open_checkpoint(ref) as checkpoint:
@@ -53,28 +66,38 @@ def read_all(ref):
     if any((folder / name).is_file() for name in _VOCABULARIES):
         tokenizer = BertTokenizer.from_pretrained(ref)
         load.check_vocabulary(tokenizer, contents.config, ref)
-    extra = {}
+    extra: dict[str, Any] = {}
     if checkpoint.layout == "huggingface" and contents.heads:
         values = read_json(folder / huggingface.CONFIG)
-        extra = {name: values[name] for name in _OF_THE_TASK if name in values}
+        extra = {name: values[name] for name in _LABEL_ENTRIES if name in values}
     return contents, tokenizer, extra
 
 
-def write_all(contents, tokenizer, extra, folder, layout):
+def write_all(
+    contents: Contents,
+    tokenizer: BertTokenizer | None,
+    extra: Mapping[str, Any],
+    folder: str | os.PathLike[str],
+    layout: str,
+) -> None:
     """Writes what `read_all` returned.
 
     Args:
-        contents: a `Contents`.
-        tokenizer: its `BertTokenizer`, or None.
+        contents: the contents.
+        tokenizer: the tokenizer, or None.
         extra: entries for Hugging Face's config.json.
-        folder: where; it appears whole or not at all.
+        folder: the folder to create, which is written atomically; it may exist if it is empty.
         layout: one of `LAYOUTS`.
 
     Raises:
-        InputError: the layout cannot hold it, or the folder is not empty.
+        InputError: the layout does not support the contents, or the folder is not empty.
+        OSError: a file cannot be written.
     """
     if layout not in LAYOUTS:
-        raise InputError(f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}.")
+        raise InputError(
+            f"expected {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}, found {layout!r}.",
+            field="layout",
+        )
     with atomic_folder(expect_new_folder(folder)) as temporary:
         if layout == "keras_hub":
             if tokenizer is None:

@@ -1,115 +1,123 @@
-"""Our variables and what they are called in other people's files, by way of `names.py`."""
+"""The variables of a model with their names in other libraries' files."""
+
+from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bert_keras.checkpoints import names
+from bert_keras.checkpoints.heads import HEADS, Heads
 
-OPTIONAL = ("pooler", *names.HEADS)  # made anew where a file does not hold them
+if TYPE_CHECKING:
+    import keras
+
+    from bert_keras.config import BertConfig
+
+OPTIONAL = ("pooler", *HEADS)  # newly made if a file does not have them
 
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
-    """One variable of ours and what it is called elsewhere.
+    """A variable of ours with its names elsewhere.
 
     Attributes:
         ours: its path, "layer_0/attention/query/kernel".
-        huggingface: the tensor's name there, without the prefix `bert.`.
-        google: the variable's name there.
-        keras_hub: the file and the place in it there, None if it has no such thing.
+        huggingface: the tensor's name in Hugging Face's layout, without the prefix `bert.`.
+        google: the variable's name in Google's.
+        keras_hub: the file and the path in it in KerasHub's; None if it has no such variable.
         shape: our shape.
-        transposed_in: the layouts that keep it the other way round.
+        transposed_in: the layouts that store it transposed.
     """
 
     ours: str
     huggingface: str
     google: str
     keras_hub: str | None
-    shape: tuple
-    transposed_in: tuple
+    shape: tuple[int, ...]
+    transposed_in: tuple[str, ...]
 
     @property
-    def part(self):
-        """The layer that it belongs to: "embeddings", "layer_0", "pooler", "classifier"."""
+    def part(self) -> str:
+        """The layer of the model: "embeddings", "layer_0", "pooler", "classifier"."""
         return self.ours.split("/")[0]
 
     @property
-    def is_of_head(self):
-        """Whether it belongs to a head rather than to the encoder."""
-        return self.part in names.HEADS
+    def is_of_head(self) -> bool:
+        """Whether it belongs to a head, not to the encoder."""
+        return self.part in HEADS
 
-    def shape_in(self, layout):
-        """Returns the shape that it has in a layout, "huggingface", "google" or "keras_hub"."""
+    def shape_in(self, layout: str) -> tuple[int, ...]:
+        """Returns its shape in a layout, "huggingface", "google" or "keras_hub"."""
         return self.shape[::-1] if layout in self.transposed_in else self.shape
 
-    def names_in(self, layout):
-        """Returns the names that it goes by in a layout, the usual one first."""
+    def names_in(self, layout: str) -> tuple[str, ...]:
+        """Returns its possible names in a layout, the usual one first."""
         if layout == "google":
             return (self.google,)
         if layout == "keras_hub":
             return (self.keras_hub,) if self.keras_hub else ()
-        # Files of a bare BertModel have no prefix; those from 2019 say gamma and beta.
-        found = [self.huggingface]
+        # Files of a bare BertModel have no prefix; those from 2019 use gamma and beta.
+        possible = [self.huggingface]
         if "LayerNorm" in self.huggingface:
             weight, bias = ".weight", ".bias"
-            found.append(self.huggingface.replace(weight, ".gamma").replace(bias, ".beta"))
+            possible.append(self.huggingface.replace(weight, ".gamma").replace(bias, ".beta"))
         if not self.is_of_head:
-            found += [f"bert.{name}" for name in found]
-        return tuple(found)
+            possible += [f"bert.{name}" for name in possible]
+        return tuple(possible)
 
 
-def weights(config, heads=None):
-    """Lists the variables of a model, lazily: a lying config may claim a billion layers.
+def weights(config: BertConfig, heads: Heads | None = None) -> Iterator[Weight]:
+    """Lists the variables of a model, lazily: a malicious config may claim a billion layers.
 
     Args:
-        config: a `BertConfig`.
-        heads: what the model has beside an encoder: by the head's name, a dict of the sizes that
-            are not the config's, such as `{"classifier": {"num_classes": 3}}`.
+        config: the model's config.
+        heads: its heads; see `heads.Heads`.
 
     Yields:
         A `Weight` for each variable, in the order of the model.
     """
     sizes = config.to_dict()
     learned = config.position_embedding_type == "absolute"
-    yield from _rows(
-        (row for row in names.EMBEDDINGS if learned or "position" not in row[0]), sizes
+    yield from _weights(
+        (row for row in names.EMBEDDINGS if learned or "position" not in row.ours), sizes
     )
     for layer in range(config.num_hidden_layers):
-        yield from _rows(names.LAYER, sizes, layer)
-    yield from _rows(names.POOLER, sizes)
+        yield from _weights(names.LAYER, sizes, layer)
+    yield from _weights(names.POOLER, sizes)
     yield from head_weights(config, heads or {})
 
 
-def head_weights(config, heads):
-    """Yields the `Weight`s of heads alone; the arguments are those of `weights`."""
-    for name, more in heads.items():
-        yield from _rows(names.HEADS[name], config.to_dict() | {"two": 2} | more)
+def head_weights(config: BertConfig, heads: Heads) -> Iterator[Weight]:
+    """Yields the `Weight`s of heads only; the arguments are those of `weights`."""
+    for name, sizes in heads.items():
+        yield from _weights(HEADS[name].rows, config.to_dict() | dict(sizes))
 
 
-def _rows(table, sizes, layer=""):
-    for ours, huggingface, google, keras_hub, shape, transposed_in in table:
+def _weights(
+    rows: Iterable[names.Row], sizes: dict[str, int], layer: int | str = ""
+) -> Iterator[Weight]:
+    for row in rows:
         yield Weight(
-            ours.format(layer),
-            huggingface.format(layer),
-            google.format(layer),
-            keras_hub and keras_hub.format(layer),
-            tuple(sizes[size] for size in shape),
-            transposed_in,
+            row.ours.format(layer),
+            row.huggingface.format(layer),
+            row.google.format(layer),
+            row.keras_hub and row.keras_hub.format(layer),
+            tuple(size if isinstance(size, int) else sizes[size] for size in row.shape),
+            row.transposed_in,
         )
 
 
-def variable(model, weight):
-    """Finds a weight's variable in a model.
+def variable(model: keras.Model, weight: Weight) -> keras.Variable:
+    """Returns the variable of a weight in a model.
 
     Args:
-        model: a `BertEncoder`, or a model that has one as `encoder` and heads beside it.
-        weight: a `Weight`.
-
-    Returns:
-        The Keras variable.
+        model: a `BertEncoder`, or a model with one as `encoder` and heads on it.
+        weight: one of its `weights`.
     """
-    layer, *parts = weight.ours.split("/")
+    layer, *attributes = weight.ours.split("/")
     owner = model if weight.is_of_head else getattr(model, "encoder", model)
-    found = owner.get_layer(layer)
-    for part in parts:
-        found = getattr(found, part)
-    return found
+    result = owner.get_layer(layer)
+    for attribute in attributes:
+        result = getattr(result, attribute)
+    return result

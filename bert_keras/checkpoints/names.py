@@ -1,100 +1,126 @@
-"""Which of our variables is called what in other people's files: one table."""
+"""The names of the encoder's variables in other libraries' files: one table. Heads: `heads.py`."""
 
-# Which layouts keep a matrix the other way round than ours, which is [in, out].
-_AS_OURS = ()
-_TURNED_IN_HF = ("huggingface",)
-_TURNED_IN_BOTH = ("huggingface", "google")
+from typing import NamedTuple
 
-# Where a name of KerasHub's is: the file, then the place in it.
-_HUB = "model.weights.h5/layers"
-_HUB_TASK = "task.weights.h5/layers"
+# The layouts that store a matrix transposed; ours is [in, out].
+_AS_OURS: tuple[str, ...] = ()
+_TRANSPOSED_IN_HF = ("huggingface",)
+TRANSPOSED_IN_BOTH = ("huggingface", "google")
 
-# Ours (layer, its parts, variable); Hugging Face's; Google's; KerasHub's, None if it has no such
-# thing; our shape in the config's terms; who keeps it transposed. {} stands for the number of the
-# layer.
-EMBEDDINGS = (
-    (
-        "embeddings/word/embeddings",
-        "embeddings.word_embeddings.weight",
-        "bert/embeddings/word_embeddings",
-        f"{_HUB}/reversible_embedding/vars/0",
-        ("vocab_size", "hidden_size"),
-        _AS_OURS,
-    ),
-    (
-        "embeddings/position/embeddings",
-        "embeddings.position_embeddings.weight",
-        "bert/embeddings/position_embeddings",
-        f"{_HUB}/position_embedding/vars/0",
-        ("max_position_embeddings", "hidden_size"),
-        _AS_OURS,
-    ),
-    (
-        "embeddings/segment/embeddings",
-        "embeddings.token_type_embeddings.weight",
-        "bert/embeddings/token_type_embeddings",
-        f"{_HUB}/embedding/vars/0",
-        ("type_vocab_size", "hidden_size"),
-        _AS_OURS,
-    ),
-)
+# A name of KerasHub's is the file and the path in it.
+HUB = "model.weights.h5/layers"
+HUB_TASK = "task.weights.h5/layers"
 
 
-def _dense(ours, huggingface, google, keras_hub, width_in, width_out, turned=_TURNED_IN_HF):
-    kernel, bias = ("output_weights", "output_bias") if "google" in turned else ("kernel", "bias")
+class Row(NamedTuple):
+    """The names of a variable. `{}` stands for the index of the layer.
+
+    Attributes:
+        ours: the path in our model: layer, sublayers, variable.
+        huggingface: the name in Hugging Face's layout.
+        google: the name in Google's.
+        keras_hub: the name in KerasHub's; None if it has no such variable.
+        shape: our shape: fields of the config or of the head, or numbers.
+        transposed_in: the layouts that store it transposed.
+    """
+
+    ours: str
+    huggingface: str
+    google: str
+    keras_hub: str | None
+    shape: tuple[str | int, ...]
+    transposed_in: tuple[str, ...] = _AS_OURS
+
+
+def dense(
+    ours: str,
+    huggingface: str,
+    google: str,
+    keras_hub: str | None,
+    width_in: str,
+    width_out: str | int,
+    transposed_in: tuple[str, ...] = _TRANSPOSED_IN_HF,
+) -> tuple[Row, ...]:
+    """Returns the rows of a linear layer: its kernel and its bias."""
+    kernel, bias = "kernel", "bias"
+    if "google" in transposed_in:
+        kernel, bias = "output_weights", "output_bias"
     return (
-        (
+        Row(
             f"{ours}/kernel",
             f"{huggingface}.weight",
             f"{google}{kernel}",
             keras_hub and f"{keras_hub}/vars/0",
             (width_in, width_out),
-            turned,
+            transposed_in,
         ),
-        (
+        Row(
             f"{ours}/bias",
             f"{huggingface}.bias",
             f"{google}{bias}",
             keras_hub and f"{keras_hub}/vars/1",
             (width_out,),
-            _AS_OURS,
         ),
     )
 
 
-def _layer_norm(ours, huggingface, google, keras_hub):
+def layer_norm(ours: str, huggingface: str, google: str, keras_hub: str) -> tuple[Row, ...]:
+    """Returns the rows of a LayerNorm: its scale and its offset."""
     return tuple(
-        (
+        Row(
             f"{ours}/{name}",
             f"{huggingface}.LayerNorm.{theirs}",
             f"{google}/LayerNorm/{name}",
             f"{keras_hub}/vars/{index}",
             ("hidden_size",),
-            _AS_OURS,
         )
         for index, (name, theirs) in enumerate((("gamma", "weight"), ("beta", "bias")))
     )
 
 
-EMBEDDINGS += _layer_norm(
-    "embeddings/layer_norm", "embeddings", "bert/embeddings", f"{_HUB}/layer_normalization"
+EMBEDDINGS = (
+    Row(
+        "embeddings/word/embeddings",
+        "embeddings.word_embeddings.weight",
+        "bert/embeddings/word_embeddings",
+        f"{HUB}/reversible_embedding/vars/0",
+        ("vocab_size", "hidden_size"),
+    ),
+    Row(
+        "embeddings/position/embeddings",
+        "embeddings.position_embeddings.weight",
+        "bert/embeddings/position_embeddings",
+        f"{HUB}/position_embedding/vars/0",
+        ("max_position_embeddings", "hidden_size"),
+    ),
+    Row(
+        "embeddings/segment/embeddings",
+        "embeddings.token_type_embeddings.weight",
+        "bert/embeddings/token_type_embeddings",
+        f"{HUB}/embedding/vars/0",
+        ("type_vocab_size", "hidden_size"),
+    ),
+    *layer_norm(
+        "embeddings/layer_norm", "embeddings", "bert/embeddings", f"{HUB}/layer_normalization"
+    ),
 )
+
 _HF_LAYER, _GOOGLE_LAYER = "encoder.layer.{}", "bert/encoder/layer_{}"
-_HUB_LAYER = f"{_HUB}/transformer_encoder_{{}}"
+_HUB_LAYER = f"{HUB}/transformer_encoder_{{}}"
 LAYER = (
     *(
         row
-        for part in ("query", "key", "value")
-        for row in _dense(
-            f"layer_{{}}/attention/{part}",
-            f"{_HF_LAYER}.attention.self.{part}",
-            f"{_GOOGLE_LAYER}/attention/self/{part}/",
-            f"{_HUB_LAYER}/_self_attention_layer/{part}_dense",
+        for projection in ("query", "key", "value")
+        for row in dense(
+            f"layer_{{}}/attention/{projection}",
+            f"{_HF_LAYER}.attention.self.{projection}",
+            f"{_GOOGLE_LAYER}/attention/self/{projection}/",
+            f"{_HUB_LAYER}/_self_attention_layer/{projection}_dense",
             "hidden_size",
             "hidden_size",
         )
     ),
-    *_dense(
+    *dense(
         "layer_{}/attention/output_projection",
         f"{_HF_LAYER}.attention.output.dense",
         f"{_GOOGLE_LAYER}/attention/output/dense/",
@@ -102,13 +128,13 @@ LAYER = (
         "hidden_size",
         "hidden_size",
     ),
-    *_layer_norm(
+    *layer_norm(
         "layer_{}/attention_norm",
         f"{_HF_LAYER}.attention.output",
         f"{_GOOGLE_LAYER}/attention/output",
         f"{_HUB_LAYER}/_self_attention_layer_norm",
     ),
-    *_dense(
+    *dense(
         "layer_{}/feed_forward/intermediate",
         f"{_HF_LAYER}.intermediate.dense",
         f"{_GOOGLE_LAYER}/intermediate/dense/",
@@ -116,7 +142,7 @@ LAYER = (
         "hidden_size",
         "intermediate_size",
     ),
-    *_dense(
+    *dense(
         "layer_{}/feed_forward/output_projection",
         f"{_HF_LAYER}.output.dense",
         f"{_GOOGLE_LAYER}/output/dense/",
@@ -124,89 +150,24 @@ LAYER = (
         "intermediate_size",
         "hidden_size",
     ),
-    *_layer_norm(
+    *layer_norm(
         "layer_{}/feed_forward_norm",
         f"{_HF_LAYER}.output",
         f"{_GOOGLE_LAYER}/output",
         f"{_HUB_LAYER}/_feedforward_layer_norm",
     ),
 )
-POOLER = _dense(
+
+POOLER = dense(
     "pooler/dense",
     "pooler.dense",
     "bert/pooler/dense/",
-    f"{_HUB}/dense",
+    f"{HUB}/dense",
     "hidden_size",
     "hidden_size",
-)
-# Google's run_classifier.py names its head's variables at the top.
-_CLASSIFIER = _dense(
-    "classifier",
-    "classifier",
-    "",
-    f"{_HUB_TASK}/dense",
-    "hidden_size",
-    "num_classes",
-    _TURNED_IN_BOTH,
-)
-_MEAN_CLASSIFIER = _dense(
-    "mean_classifier", "mean_classifier", "mean_classifier/", None, "hidden_size", "num_classes"
-)
-# Hugging Face calls it as it does the classifier of texts; `architectures` tells them apart.
-_TOKEN_CLASSIFIER = _dense(
-    "token_classifier", "classifier", "token_classifier/", None, "hidden_size", "num_classes"
-)
-_MASKED_LM = (
-    *_dense(
-        "masked_lm/dense",
-        "cls.predictions.transform.dense",
-        "cls/predictions/transform/dense/",
-        f"{_HUB_TASK}/masked_lm_head/_intermediate_dense",
-        "hidden_size",
-        "hidden_size",
-    ),
-    *_layer_norm(
-        "masked_lm/layer_norm",
-        "cls.predictions.transform",
-        "cls/predictions/transform",
-        f"{_HUB_TASK}/masked_lm_head/_intermediate_layer_norm",
-    ),
-    (
-        "masked_lm/bias",
-        "cls.predictions.bias",
-        "cls/predictions/output_bias",
-        f"{_HUB_TASK}/masked_lm_head/vars/0",
-        ("vocab_size",),
-        _AS_OURS,
-    ),
-)
-_NEXT_SENTENCE = _dense(
-    "next_sentence",
-    "cls.seq_relationship",
-    "cls/seq_relationship/",
-    None,
-    "hidden_size",
-    "two",
-    _TURNED_IN_BOTH,
 )
 
-_QUESTION_ANSWERING = _dense(
-    "qa_outputs", "qa_outputs", "cls/squad/", None, "hidden_size", "two", _TURNED_IN_BOTH
-)
-
-# What a model may have beside the encoder: the name of the layer, and its variables. A classifier
-# on the mean of the tokens has a name that no other library knows, so that none takes it for one
-# on the pooler's output.
-HEADS = {
-    "classifier": _CLASSIFIER,
-    "mean_classifier": _MEAN_CLASSIFIER,
-    "token_classifier": _TOKEN_CLASSIFIER,
-    "masked_lm": _MASKED_LM,
-    "next_sentence": _NEXT_SENTENCE,
-    "qa_outputs": _QUESTION_ANSWERING,
-}
-
-# Hugging Face's names for what some of its files hold twice, and ours for it.
+# Names in Hugging Face's layout of second copies of a variable, and ours for the variable.
 TIED = {
     "cls.predictions.decoder.weight": "embeddings/word/embeddings",
     "cls.predictions.decoder.bias": "masked_lm/bias",

@@ -1,60 +1,83 @@
-"""What sentence-transformers keeps beside a BERT: how its tokens become one vector.
+"""Reads and writes the pooling settings of sentence-transformers.
 
-Its folder is Hugging Face's with `modules.json`, a list of what comes after what, and a folder for
-the settings of each: all JSON.
+Its folders have Hugging Face's layout plus `modules.json`, the list of the modules in order, and a
+folder with the settings of each module, all in JSON.
 """
 
 import json
+import os
 import pathlib
+from typing import Protocol, TypedDict
 
-from bert_keras.config import read_json
+from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, resolve
 
 _MODULES = "modules.json"
-_KEY = "embedding"  # in config.json, for who takes that file and the weights alone
+_KEY = "embedding"  # in config.json, for folders that have that file and the weights alone
 _NAMES = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
-_LARGEST_LIST = 100_000  # bytes; it has three entries
+_MAX_BYTES = 100_000  # of modules.json, which has three entries
 
 
-def read_pooling(ref):
-    """Finds how a folder wants its tokens pooled.
+class Pooling(TypedDict, total=False):
+    """How token vectors become one vector: arguments of `BertEmbedder`.
+
+    Attributes:
+        pooling: "mean", "cls" or "max".
+        normalize: whether the vector is scaled to length 1.
+    """
+
+    pooling: str
+    normalize: bool
+
+
+class Embedder(Protocol):
+    """The attributes of a `BertEmbedder` that are written."""
+
+    config: BertConfig
+    pooling: str
+    normalize: bool
+
+
+def read_pooling(ref: str | os.PathLike[str]) -> Pooling:
+    """Reads how a folder's model pools its tokens.
 
     Args:
         ref: a folder or `pkg://package/path`.
 
     Returns:
-        A dict of `pooling`, "mean", "cls" or "max", and `normalize`, a bool; empty where the folder
-        says nothing.
+        The pooling; empty if the folder does not say.
 
     Raises:
-        InputError: it wants what `BertEmbedder` does not do, or its files cannot be read.
+        InputError: the folder asks for something that `BertEmbedder` does not support, or its files
+            cannot be read.
     """
     folder = resolve(ref)
     if (folder / _MODULES).is_file():
         return _read_modules(folder)
     if not (folder / "config.json").is_file():
         return {}
-    kept = read_json(folder / "config.json").get(_KEY)
-    return kept if isinstance(kept, dict) and set(kept) == {"pooling", "normalize"} else {}
+    entry = read_json(folder / "config.json").get(_KEY)
+    if not isinstance(entry, dict) or set(entry) != {"pooling", "normalize"}:
+        return {}
+    return Pooling(pooling=entry["pooling"], normalize=entry["normalize"])
 
 
-def pooling_entry(model):
-    """Returns what `read_pooling` finds in a config.json, as entries for that file.
-
-    Args:
-        model: a `BertEmbedder`.
-    """
-    return {_KEY: {"pooling": model.pooling, "normalize": model.normalize}}
+def pooling_entry(model: Embedder) -> dict[str, Pooling]:
+    """Returns the pooling of a model as an entry for config.json, which `read_pooling` reads."""
+    return {_KEY: Pooling(pooling=model.pooling, normalize=model.normalize)}
 
 
-def write_modules(model, folder, max_length):
-    """Writes what makes a folder one of sentence-transformers', beside the weights.
+def write_modules(model: Embedder, folder: str | os.PathLike[str], max_length: int) -> None:
+    """Adds the files of sentence-transformers to a folder.
 
     Args:
         model: a `BertEmbedder`.
-        folder: where `write_huggingface` has written it.
-        max_length: tokens that a text may have, special tokens included.
+        folder: the folder to which `write_huggingface` has written the model.
+        max_length: the number of tokens to which texts are truncated, special tokens included.
+
+    Raises:
+        OSError: a file cannot be written.
     """
     folder = pathlib.Path(folder)
     modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
@@ -80,10 +103,10 @@ def write_modules(model, folder, max_length):
     )
 
 
-def _read_modules(folder):
+def _read_modules(folder: pathlib.Path) -> Pooling:
     path = folder / _MODULES
     try:
-        if path.stat().st_size > _LARGEST_LIST:
+        if path.stat().st_size > _MAX_BYTES:
             raise ValueError("it is over 100 kB")
         modules = json.loads(path.read_text(encoding="utf-8"))
         kinds = [module["type"].rpartition(".")[2] for module in modules]
@@ -115,7 +138,7 @@ def _read_modules(folder):
     return {"pooling": modes[0], "normalize": "Normalize" in kinds}
 
 
-def _write(path, values):
+def _write(path: pathlib.Path, values: object) -> None:
     path.parent.mkdir(exist_ok=True)
     with atomic_write(path) as file:
         json.dump(values, file, indent=2)

@@ -63,7 +63,7 @@ class Flags:
             default = list(default) if isinstance(default, tuple) else default
             declare[kind](name, default, help=help, flag_values=self._values)
         self._own.append(name)
-        self._of_field[field or name] = name
+        self._of_field[name] = self._of_field[field or name] = name
 
     def define_options(self, settings: type, defaults: Mapping[str, Any] | None = None) -> None:
         """Declares a flag for each setting of a class.

@@ -9,6 +9,7 @@ from bert_keras.cli.script import run, start_tensorflow_quietly
 from bert_keras.errors import InputError
 from bert_keras.options import from_record
 from bert_keras.run import EXPORTS, Plan, Run, check_format, recorded
+from bert_keras.tasks.registry import SCRIPT, task_class
 from bert_keras.training.settings import TrainingSettings
 from bert_keras.training.task import Task, format_scores
 
@@ -102,13 +103,13 @@ def _opener(task: type[Task], flags: Flags) -> Callable[[], Run]:
     A flag that is not given has the value that the run was begun with.
     """
     record = recorded(flags["output_dir"])
-    if record.get("script", task.recorded_as) != task.recorded_as:
+    if record.get(SCRIPT, task.recorded_as) != task.recorded_as:
         record = {}  # another task's: `Run` says so
     values = flags.values() | record | flags.given()
     return functools.partial(
         Run,
         flags["output_dir"],
-        from_record(task.variant(values), values),
+        from_record(task_class(values | {SCRIPT: task.recorded_as}), values),
         init_checkpoint=values["init_checkpoint"],
         settings=from_record(TrainingSettings, values),
     )

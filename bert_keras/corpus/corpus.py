@@ -1,11 +1,19 @@
-"""A corpus: running text in files, or in a data set of the catalogue, as documents of sentences."""
+"""A corpus: running text in files, or in tensorflow-datasets, as documents of sentences."""
 
 import glob
 import hashlib
 import os
 import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from bert_keras.corpus.documents import LAYOUTS, in_parts, read_documents, split_text
+from bert_keras.corpus.documents import (
+    LAYOUTS,
+    Document,
+    in_sections,
+    read_documents,
+    split_text,
+)
 from bert_keras.data import tfds
 from bert_keras.data.tables import what_is_in
 from bert_keras.errors import InputError
@@ -16,73 +24,79 @@ _BLOCK = 1 << 20  # bytes read at a time
 class Corpus:
     """Running text to learn a vocabulary from, or to pretrain on.
 
-    It holds the names of its sources alone, so it is cheap to hand to another process, and reads a
-    file block by block: a corpus may be larger than the memory.
+    It holds only the names of its sources, so it can be sent to another process at little cost. It
+    reads a file block by block, so a corpus may be larger than the memory.
 
     Args:
-        sources: a path, or a list of them: files, folders (all files below that are not hidden) and
-            globs; or `tfds:NAME[:SPLIT]` for a data set of the tensorflow-datasets catalogue, a
-            document a row. A name that ends in .gz is a gzipped file.
+        sources: a path, or several: files, folders (with all files in them that are not hidden) and
+            globs; or `tfds:NAME[:SPLIT]` for a data set of tensorflow-datasets, in which a row is a
+            document. A name that ends in .gz is a gzipped file.
         layout: how a file holds its documents:
-            "sentences": a sentence a line and a blank line between documents, as the original
-                (google-research/bert, create_pretraining_data.py) reads them;
-            "files": a document a file, and a blank line between paragraphs;
-            "jsonl": a document a line, as JSON;
-            "wikitext": an article begins with a line " = Title = ", and a line is a paragraph;
-                words that are left out, "<unk>", become [UNK];
-            "auto": of each file, "jsonl" if its name says so, "wikitext" if its first line is such
-                a title, "files" otherwise.
-        text_column: the name of the text in a line of JSON or a row of the catalogue.
-        language: the text's, for its sentences; see `sentences.split_sentences`.
+            "sentences": a sentence on each line and a blank line between documents, as in the
+                original (google-research/bert, create_pretraining_data.py);
+            "files": a file is a document, with blank lines between paragraphs;
+            "jsonl": a line is a document, as JSON;
+            "wikitext": an article starts with a line " = Title = ", and a line is a paragraph;
+                left-out words, "<unk>", become [UNK];
+            "auto": for each file "jsonl" by its name, "wikitext" if its first line is such a
+                title, else "files".
+        text_column: the name of the text in a line of JSON or a row of tensorflow-datasets.
+        language: the language of the text, see `sentences.split_sentences`.
 
     Attributes:
-        shards: list of str, the pieces that can be read side by side, sorted: files that are not
-            empty, or shards of data sets.
+        shards: what can be read in parallel, sorted: files that are not empty, or shards of data
+            sets.
 
     Raises:
         InputError: a source is missing, or all files are empty.
     """
 
-    def __init__(self, sources, layout="auto", text_column="text", language="en"):
+    shards: list[str]
+
+    def __init__(
+        self,
+        sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        layout: str = "auto",
+        text_column: str = "text",
+        language: str = "en",
+    ):
         if layout not in ("auto", *LAYOUTS):
             raise InputError(
-                f"the layout of a corpus: expected auto, {', '.join(LAYOUTS)}, found {layout!r}."
+                f"expected auto, {', '.join(LAYOUTS)}, found {layout!r}.", field="layout"
             )
-        sources = [sources] if isinstance(sources, str | os.PathLike) else sources
-        sources = [os.fspath(source) for source in sources]
-        if not sources:
+        paths = [sources] if isinstance(sources, str | os.PathLike) else sources
+        names = [os.fspath(path) for path in paths]
+        if not names:
             raise InputError("expected the files of a corpus, found none.")
         self.layout = layout
         self.text_column = text_column
         self.language = language
-        self.shards = sorted({shard for source in sources for shard in _shards(source)})
-        files = [shard for shard in self.shards if not _is_catalogue(shard)]
-        empty = {file for file in files if not os.path.getsize(file)}
-        self.shards = [shard for shard in self.shards if shard not in empty]
+        shards = sorted({shard for name in names for shard in _shards(name)})
+        self.shards = [s for s in shards if _is_catalogue(s) or os.path.getsize(s)]
         if not self.shards:
-            raise InputError(f"{', '.join(sources)}: expected text, found empty files alone.")
+            raise InputError(f"{', '.join(names)}: expected text, found empty files alone.")
 
-    def documents(self, shard):
+    def documents(self, shard: str) -> Iterator[Document]:
         """Reads one of the shards.
 
         Args:
             shard: one of `shards`.
 
         Yields:
-            `documents.Document`s, in the order of the shard. One of more than four million
-            characters comes in parts of the same location.
+            The documents, in the order of the shard. One of more than four million characters is
+            divided into sections of the same location.
 
         Raises:
-            InputError: the shard is not text, or not of the layout; the place is named.
+            InputError: the shard is not text, or not of the layout; the message names the location.
         """
         if _is_catalogue(shard):
             for location, text in _rows(shard, self.text_column):
-                yield from in_parts(location, split_text(text, self.language))
+                yield from in_sections(location, split_text(text, self.language))
         else:
             yield from read_documents(shard, self.layout, self.text_column, self.language)
 
-    def __iter__(self):
-        """Reads all shards, one after the other.
+    def __iter__(self) -> Iterator[Document]:
+        """Reads all shards in order.
 
         Raises:
             InputError: as `documents`; or there is no document in the whole corpus.
@@ -95,12 +109,12 @@ class Corpus:
         if empty:
             raise InputError(f"{', '.join(self.shards[:3])}: expected text, found white space.")
 
-    def fingerprint(self):
+    def fingerprint(self) -> dict[str, Any]:
         """Returns what the documents depend on, as a dict that JSON can hold.
 
-        Of each file its name, bytes, mtime_ns and the SHA-256 of its content; of each shard of the
-        catalogue its name, the version, rows and bytes of its data set, and the SHA-256 of the
-        files that hold the rows.
+        For each file: its name, bytes, mtime_ns and the SHA-256 of its content. For each shard of
+        tensorflow-datasets: its name, the data set's version, its rows and bytes, and the SHA-256
+        of the files that hold the rows.
         """
         return {
             "layout": self.layout,
@@ -113,43 +127,42 @@ class Corpus:
         }
 
 
-def _is_catalogue(source):
+def _is_catalogue(source: str) -> bool:
     return source.startswith(tfds.PREFIX)
 
 
-def _shards(source):
-    """Yields the shards that a source stands for."""
+def _shards(source: str) -> Iterator[str]:
+    """Yields the shards of a source."""
     if _is_catalogue(source):
         yield from _catalogue_shards(source)
         return
     path = os.path.expanduser(source)
     if os.path.isdir(path):
-        found = _files_below(path)
+        files = _files_below(path)
     elif os.path.isfile(path):
-        found = [path]
+        files = [path]
     else:
-        found = glob.glob(path, recursive=True)
-        found = [
+        files = [
             file
-            for entry in found
+            for entry in glob.glob(path, recursive=True)
             for file in (_files_below(entry) if os.path.isdir(entry) else [entry])
         ]
-    if not found:
+    if not files:
         parent = pathlib.Path(path).parent
         what = "files in the folder" if os.path.isdir(path) else "a file, a folder or a glob of one"
         raise InputError(f"{source}: expected {what}, found none; {what_is_in(parent)}.")
-    yield from found
+    yield from files
 
 
-def _files_below(folder):
-    found = []
+def _files_below(folder: str) -> list[str]:
+    files: list[str] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(parent, name) for name in names if not name.startswith(".")]
-    return found
+        files += [os.path.join(parent, name) for name in names if not name.startswith(".")]
+    return files
 
 
-def _describe_file(path):
+def _describe_file(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -164,7 +177,7 @@ def _describe_file(path):
     }
 
 
-def _catalogue_shards(reference):
+def _catalogue_shards(reference: str) -> Iterator[str]:
     builder, name, split = tfds.open_catalogue(reference)
     rows = _split(reference, builder, split)
     if not rows.num_examples:
@@ -176,7 +189,7 @@ def _catalogue_shards(reference):
         yield f"{tfds.PREFIX}{name}:{split}[{shard}shard]"
 
 
-def _describe_rows(shard):
+def _describe_rows(shard: str) -> dict[str, Any]:
     builder, _, split = tfds.open_catalogue(shard)
     rows = _split(shard, builder, split)
     digest = hashlib.sha256()
@@ -193,12 +206,12 @@ def _describe_rows(shard):
     }
 
 
-def _bytes_of(split, rows):
+def _bytes_of(split: Any, rows: Any) -> int:
     """The share of a split's bytes that some of its rows take."""
     return split.num_bytes * rows.num_examples // max(split.num_examples, 1)
 
 
-def _split(reference, builder, split):
+def _split(reference: str, builder: Any, split: str) -> Any:
     try:
         return builder.info.splits[split]
     except (ValueError, KeyError):
@@ -206,8 +219,8 @@ def _split(reference, builder, split):
         raise InputError(f"{reference}: there is no split {split!r}; there are {splits}.") from None
 
 
-def _rows(shard, column):
-    """Yields the place and the text of each row."""
+def _rows(shard: str, column: str) -> Iterator[tuple[str, str]]:
+    """Yields the location and the text of each row."""
     from tensorflow_datasets import features as types
 
     builder, _, split = tfds.open_catalogue(shard)

@@ -1,10 +1,11 @@
-"""Files of running text to documents, in memory that does not grow with the file."""
+"""Reads documents from files of running text, in memory that does not grow with the file."""
 
 import codecs
 import dataclasses
 import gzip
 import re
 import zlib
+from collections.abc import Iterable, Iterator
 
 from bert_keras.corpus.sentences import split_sentences
 from bert_keras.data.tables import parse_record
@@ -15,48 +16,51 @@ LAYOUTS = ("sentences", "files", "jsonl", "wikitext")
 _BLOCK = 1 << 20  # bytes read at a time
 _LINE = 1 << 20  # characters: of a sentence, or of a paragraph of wikitext
 _RECORD = 1 << 25  # characters: of a line of JSON, ten times a long novel
-_PARAGRAPH = 1 << 16  # characters after which a paragraph is not waited for to its end
-_PART = 1 << 22  # characters after which a document is handed over in parts
+_PARAGRAPH = 1 << 16  # characters after which a paragraph is split before its end is read
+_SECTION = 1 << 22  # characters after which a document is divided into sections
 _BLANK = re.compile(r"\n\s*\n")
 _WIKI_TITLE = re.compile(r"\s*= (?!=)(.*[^=\s]) =\s*")
 _WIKI_HEADING = re.compile(r"\s*(?:= )+(.*[^=\s])(?: =)+\s*")
 _WIKI_UNKNOWN = "<unk>"
-_UNKNOWN = "\U0010fffd"  # for private use: it is in no vocabulary, so a word with it is [UNK]
-_WIKI_MARK = re.compile(r" @([-,.])@ ")  # "1 @,@ 000": what was written without the spaces
+_UNKNOWN = "\U0010fffd"  # private use: in no vocabulary, so a word with it becomes [UNK]
+_WIKI_MARK = re.compile(r" @([-,.])@ ")  # "1 @,@ 000" stands for "1,000"
 
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """A text of which the sentences belong together.
+    """A document, or a section of a long one, as sentences.
 
     Attributes:
-        location: where it begins: "books/emma.txt", or "docs.jsonl:17", lines counting from 1. A
-            document of more than four million characters comes in parts, one after the other, that
-            have the same location.
-        sentences: list of str, at least one, none empty.
+        location: where the document starts: "books/emma.txt", or "docs.jsonl:17", with lines
+            counted from 1. A document of more than four million characters is divided into
+            consecutive sections, which have the same location.
+        sentences: at least one, none empty.
     """
 
     location: str
-    sentences: list
+    sentences: list[str]
 
 
-def read_documents(path, layout, text_column="text", language="en"):
+def read_documents(
+    path: str, layout: str, text_column: str = "text", language: str = "en"
+) -> Iterator[Document]:
     """Reads the documents of a file, gzipped if its name ends in .gz.
 
     Args:
-        path: a str.
+        path: the file.
         layout: one of `LAYOUTS`, or "auto" (see `corpus.Corpus`).
-        text_column: the text's name in a record of JSON.
+        text_column: the key of the text in a JSON record.
         language: see `sentences.split_sentences`.
 
     Yields:
-        `Document`s, in the file's order.
+        The documents, in the order of the file.
 
     Raises:
-        InputError: the file is missing, broken or not text, or a line is none of the layout.
+        InputError: the file is missing, broken or not text, or a line is not of the layout.
     """
     if layout == "auto":
         layout = _guess(path)
+    documents: Iterable[tuple[str, Iterable[str]]]
     if layout == "sentences":
         documents = _sentence_lines(path)
     elif layout == "files":
@@ -66,37 +70,38 @@ def read_documents(path, layout, text_column="text", language="en"):
     else:
         documents = _wikitext(path, language)
     for location, sentences in documents:
-        yield from in_parts(location, sentences)
+        yield from in_sections(location, sentences)
 
 
-def in_parts(location, sentences):
-    """Makes sentences into a document, or into several where they are very many.
+def in_sections(location: str, sentences: Iterable[str]) -> Iterator[Document]:
+    """Makes a document of sentences, or several sections if they are long.
 
     Args:
-        location: the document's.
-        sentences: iterable of str.
+        location: the location of the document.
+        sentences: its sentences.
 
     Yields:
-        `Document`s; none if there is no sentence.
+        The document, or its sections; nothing if there is no sentence.
     """
-    part, size = [], 0
+    section: list[str] = []
+    size = 0
     for sentence in sentences:
-        part.append(sentence)
+        section.append(sentence)
         size += len(sentence)
-        if size >= _PART:
-            yield Document(location, part)
-            part, size = [], 0
-    if part:
-        yield Document(location, part)
+        if size >= _SECTION:
+            yield Document(location, section)
+            section, size = [], 0
+    if section:
+        yield Document(location, section)
 
 
-def split_text(text, language):
-    """Yields the sentences of a text, of which a blank line ends a paragraph."""
+def split_text(text: str, language: str) -> Iterator[str]:
+    """Yields the sentences of a text, in which a blank line ends a paragraph."""
     for paragraph in _BLANK.split(text):
         yield from split_sentences(paragraph, language)
 
 
-def _guess(path):
+def _guess(path: str) -> str:
     if path.removesuffix(".gz").endswith(".jsonl"):
         return "jsonl"
     first = next((block for block in _blocks(path) if not block.isspace()), "")
@@ -104,17 +109,17 @@ def _guess(path):
     return "wikitext" if lines and _WIKI_TITLE.fullmatch(lines[0]) else "files"
 
 
-def _sentence_lines(path):
-    """google-research/bert's: a sentence a line, and a blank line between documents."""
+def _sentence_lines(path: str) -> Iterator[tuple[str, Iterator[str]]]:
+    """google-research/bert's layout: a sentence a line, and a blank line between documents."""
     lines = _lines(path, _LINE, "a sentence a line")
     for number, line in lines:
         first = line.strip()
         if first:
-            # The generator must be used up before the next is asked for, and in_parts does so.
+            # Both generators read the same lines, so the caller must exhaust this one first.
             yield f"{path}:{number}", _until_blank(first, lines)
 
 
-def _until_blank(first, lines):
+def _until_blank(first: str, lines: Iterator[tuple[int, str]]) -> Iterator[str]:
     yield first
     for _, line in lines:
         line = line.strip()
@@ -123,7 +128,7 @@ def _until_blank(first, lines):
         yield line
 
 
-def _whole_file(path, language):
+def _whole_file(path: str, language: str) -> Iterator[str]:
     rest = ""
     for block in _blocks(path):
         *paragraphs, rest = _BLANK.split(rest + block)
@@ -136,7 +141,7 @@ def _whole_file(path, language):
     yield from split_sentences(rest, language)
 
 
-def _json_lines(path, text_column, language):
+def _json_lines(path: str, text_column: str, language: str) -> Iterator[tuple[str, Iterator[str]]]:
     for number, line in _lines(path, _RECORD, "a record a line"):
         if not line.strip():
             continue
@@ -150,12 +155,13 @@ def _json_lines(path, text_column, language):
         yield location, split_text(text, language)
 
 
-def _wikitext(path, language):
-    """Articles that begin with " = Title = " after a blank line; headings have more signs.
+def _wikitext(path: str, language: str) -> Iterator[tuple[str, list[str]]]:
+    """Articles that start with " = Title = " after a blank line; headings have more signs.
 
-    What is written "<unk>" becomes [UNK], which is never masked, and no vocabulary learns it.
+    "<unk>" becomes [UNK], which is never masked and which no vocabulary learns.
     """
-    location, article, size, after_blank = path, [], 0, True
+    article: list[str] = []
+    location, size, after_blank = path, 0, True
     for number, line in _lines(path, _LINE, "a paragraph a line"):
         if after_blank and _WIKI_TITLE.fullmatch(line):
             yield location, article
@@ -165,13 +171,13 @@ def _wikitext(path, language):
         text = heading[1] if heading else _WIKI_MARK.sub(r"\1", line)
         article += split_sentences(text.replace(_WIKI_UNKNOWN, _UNKNOWN), language)
         size += len(line)
-        if size >= _PART:  # an article without end
+        if size >= _SECTION:  # so that memory does not grow with an article
             yield location, article
             article, size = [], 0
     yield location, article
 
 
-def _lines(path, limit, what):
+def _lines(path: str, limit: int, what: str) -> Iterator[tuple[int, str]]:
     """Yields the number and the text of each line, without its "\\n"."""
     number, rest = 0, ""
     for block in _blocks(path):
@@ -184,7 +190,7 @@ def _lines(path, limit, what):
         yield number + 1, rest
 
 
-def _short(line, limit, path, number, what):
+def _short(line: str, limit: int, path: str, number: int, what: str) -> str:
     if len(line) > limit:
         raise InputError(
             f"{path}:{number}: expected {what}, of at most {limit:,} characters, found a longer "
@@ -193,7 +199,7 @@ def _short(line, limit, path, number, what):
     return line
 
 
-def _blocks(path):
+def _blocks(path: str) -> Iterator[str]:
     """Yields the text of a file block by block."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     read = 0
@@ -209,18 +215,18 @@ def _blocks(path):
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file: {error}.") from None
+        raise InputError(f"{path}: not a complete gzip file: {error}.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from None
 
 
-def _decode(decoder, data, path, read):
-    kept = len(decoder.getstate()[0])  # bytes of a character that the last block cut
+def _decode(decoder: codecs.IncrementalDecoder, data: bytes, path: str, read: int) -> str:
+    pending = len(decoder.getstate()[0])  # bytes of a character that the last block cut
     try:
         text = decoder.decode(data, final=not data)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: expected UTF-8, found the byte 0x{error.object[error.start]:02x} at "
-            f"{read - kept + error.start:,}."
+            f"{read - pending + error.start:,}."
         ) from None
     return text.removeprefix("\ufeff") if read == 0 else text

@@ -4,22 +4,29 @@ import bisect
 import concurrent.futures
 import hashlib
 import itertools
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-_BATCH = 1 << 20  # characters tokenised at a time: most words are repeats, and cost nothing
-_SHARD_BITS = 32  # a document's number is its shard's, and its own within the shard
+from bert_keras.corpus.corpus import Corpus
+from bert_keras.corpus.documents import Document
+from bert_keras.text.tokenizer import BertTokenizer
+
+T = TypeVar("T")
+
+_BATCH = 1 << 20  # characters tokenised at a time: most words repeat, and repetitions cost nothing
+_SHARD_BITS = 32  # of a document's number: its shard's number is above, its own below
 
 
 class Passage(NamedTuple):
-    """A run of whole sentences of one document; a sentence too long for one is cut.
+    """A run of whole sentences of one document; a sentence longer than a passage is cut.
 
     Attributes:
         document: the document's number in the corpus.
-        number: the passage's own in its document, from 0.
-        tokens: int32 [n], n from 1, without special tokens.
-        sentences: int32 [s], where in `tokens` each sentence begins; the first is 0.
+        number: the passage's number in its document, from 0.
+        tokens: int32 [n], at least one, without special tokens.
+        sentences: int32 [s], the index in `tokens` at which each sentence starts; the first is 0.
     """
 
     document: int
@@ -28,43 +35,48 @@ class Passage(NamedTuple):
     sentences: np.ndarray
 
 
-def read_passages(corpus, shards, tokenizer, room):
-    """Reads shards of a corpus as passages. Memory does not grow with them.
+def read_passages(
+    corpus: Corpus, shards: Iterable[int], tokenizer: BertTokenizer, max_tokens: int
+) -> Iterator[tuple[list[Passage], int]]:
+    """Reads shards of a corpus as passages, in memory that does not grow with the shards.
 
     Args:
-        corpus: a `Corpus`.
-        shards: which of its shards, their indices, ascending.
-        tokenizer: a `BertTokenizer`.
-        room: tokens a passage may have.
+        corpus: the corpus.
+        shards: the indices of shards, ascending.
+        tokenizer: turns texts into token ids.
+        max_tokens: tokens that a passage may have, without special tokens.
 
     Yields:
-        A list of `Passage`s, in the order of the text, and how many characters the text had from
-        which they were made, about a million a time. No token is left out.
+        Passages in the order of the text, and the number of characters that they were made from,
+        about a million at a time. No token is left out.
     """
-    carried, passages_of = None, {}
+    carried: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    passages_of: dict[int, int] = {}  # the number of passages of the last document
     batches = ahead(_batches(number_documents(corpus, shards)))
-    for sentences, owners, size in itertools.chain(batches, [([], [], 0)]):
+    end: tuple[list[str], list[int], int] = ([], [], 0)
+    for sentences, numbers, size in itertools.chain(batches, [end]):
         ids = tokenizer.tokenize(sentences)
         tokens, lengths = ids.values.numpy(), ids.row_lengths().numpy()
-        owners, lengths = _pieces(np.asarray(owners, np.int64), lengths, room)
-        if carried:  # the last passage of the batch before may have room for more of its document
-            owners, lengths, tokens = map(
-                np.concatenate, zip(carried, (owners, lengths, tokens), strict=True)
+        document_ids, lengths = _pieces(np.asarray(numbers, np.int64), lengths, max_tokens)
+        if carried:  # more of its document may fit into the last passage of the previous batch
+            document_ids, lengths, tokens = map(
+                np.concatenate, zip(carried, (document_ids, lengths, tokens), strict=True)
             )
         starts = np.concatenate([[0], np.cumsum(lengths)])  # [pieces + 1]
-        runs = _runs(owners, starts, room)
+        runs = _runs(document_ids, starts, max_tokens)
         carried = None
         if runs and sentences:
             first, last = runs.pop()
-            carried = owners[first:last], lengths[first:last], tokens[starts[first] : starts[last]]
+            pieces = slice(first, last)
+            carried = document_ids[pieces], lengths[pieces], tokens[starts[first] : starts[last]]
         passages = []
         for first, last in runs:
-            owner = int(owners[first])
-            number = passages_of.get(owner, 0)
-            passages_of = {owner: number + 1}
+            document = int(document_ids[first])
+            number = passages_of.get(document, 0)
+            passages_of = {document: number + 1}
             passages.append(
                 Passage(
-                    document=owner,
+                    document=document,
                     number=number,
                     tokens=tokens[starts[first] : starts[last]],
                     sentences=(starts[first:last] - starts[first]).astype(np.int32),
@@ -73,100 +85,109 @@ def read_passages(corpus, shards, tokenizer, room):
         yield passages, size
 
 
-def is_held_out(document, fraction):
-    """Whether a document is kept for validation: by a hash of its number, and the first one always.
+def is_held_out(document: int, fraction: float) -> bool:
+    """Returns whether a document is held out, by a hash of its number. The first one always is.
 
     Args:
-        document: its number in the corpus.
-        fraction: of the documents.
+        document: the document's number in the corpus.
+        fraction: the share of the documents to hold out.
     """
     share = int.from_bytes(hashlib.sha256(str(document).encode()).digest()[:8], "big") / 2**64
     return document == 0 or share < fraction
 
 
-def sentences_of(corpus, fraction, held_out):
+def sentences_of(corpus: Corpus, fraction: float, held_out: bool | None) -> Iterator[str]:
     """Yields the sentences of some of the documents.
 
     Args:
-        corpus: a `Corpus`.
-        fraction: of the documents, that is kept for validation.
-        held_out: whether to yield those that are kept, or all others; None for all.
+        corpus: the corpus.
+        fraction: the share of the documents that is held out.
+        held_out: True for the documents held out, False for the others, None for all.
     """
     for number, document in number_documents(corpus, range(len(corpus.shards))):
         if held_out is None or is_held_out(number, fraction) == held_out:
             yield from document.sentences
 
 
-def ahead(items):
-    """Yields an iterator's items, the next one being made in a thread while this one is used."""
-    items = iter(items)
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yields the items of an iterable. A thread makes the next item while one is used."""
+    iterator = iter(items)
     end = object()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, end)
+        coming = pool.submit(next, iterator, end)
         while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item
+            coming = pool.submit(next, iterator, end)
+            yield item  # type: ignore[misc]  # mypy does not see that it is not `end`
 
 
-def number_documents(corpus, shards):
-    """Yields documents, and parts of them, each with the document's number."""
+def number_documents(corpus: Corpus, shards: Iterable[int]) -> Iterator[tuple[int, Document]]:
+    """Yields documents, or their sections if they are long, each with the document's number."""
     for shard in shards:
-        number, location = (shard << _SHARD_BITS) - 1, None
+        number, location = (shard << _SHARD_BITS) - 1, ""
         for document in corpus.documents(corpus.shards[shard]):
-            if document.location != location:  # a long document comes in parts of the same place
+            if document.location != location:  # sections of a document have one location
                 number, location = number + 1, document.location
             yield number, document
 
 
-def _batches(documents):
-    """Yields sentences, the number of the document of each, and their characters in all."""
-    sentences, owners, size = [], [], 0
+def _batches(
+    documents: Iterable[tuple[int, Document]],
+) -> Iterator[tuple[list[str], list[int], int]]:
+    """Yields sentences, the number of the document of each, and the sum of their characters."""
+    sentences: list[str] = []
+    document_ids: list[int] = []
+    size = 0
     for number, document in documents:
         for sentence in document.sentences:
             sentences.append(sentence)
-            owners.append(number)
+            document_ids.append(number)
             size += len(sentence) + 1
             if size >= _BATCH:
-                yield sentences, owners, size
-                sentences, owners, size = [], [], 0
+                yield sentences, document_ids, size
+                sentences, document_ids, size = [], [], 0
     if sentences:
-        yield sentences, owners, size
+        yield sentences, document_ids, size
 
 
-def _pieces(owners, lengths, room):
-    """Cuts sentences longer than a passage; leaves out those without tokens.
+def _pieces(
+    document_ids: np.ndarray, lengths: np.ndarray, max_tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts sentences longer than a passage into pieces; leaves out those without tokens.
 
     Args:
-        owners: int64 [sentences].
+        document_ids: int64 [sentences].
         lengths: int64 [sentences], in tokens.
-        room: tokens a passage may have.
+        max_tokens: tokens that a passage may have.
 
     Returns:
-        The owners and lengths of the pieces, int64 [pieces]; only a sentence's last is not full.
+        The document ids and lengths of the pieces, int64 [pieces] each. All pieces of a sentence
+        but its last one have `max_tokens`.
     """
-    counts = -(-lengths // room)  # [sentences]
-    pieces = np.repeat(np.minimum(lengths, room), counts)  # [pieces]
+    counts = -(-lengths // max_tokens)  # [sentences]
+    pieces = np.repeat(np.minimum(lengths, max_tokens), counts)  # [pieces]
     lasts = np.cumsum(counts)[counts > 0] - 1
-    pieces[lasts] = (lengths - (counts - 1) * room)[counts > 0]
-    return np.repeat(owners, counts), pieces
+    pieces[lasts] = (lengths - (counts - 1) * max_tokens)[counts > 0]
+    return np.repeat(document_ids, counts), pieces
 
 
-def _runs(owners, starts, room):
-    """Takes as many pieces at a time as fit and are of one document.
+def _runs(
+    document_ids: np.ndarray, piece_starts: np.ndarray, max_tokens: int
+) -> list[tuple[int, int]]:
+    """Groups consecutive pieces of one document, as many as fit into a passage.
 
     Args:
-        owners: int64 [pieces], ascending.
-        starts: int64 [pieces + 1], the tokens before each piece.
-        room: tokens a run may have.
+        document_ids: int64 [pieces], ascending.
+        piece_starts: int64 [pieces + 1], the tokens before each piece.
+        max_tokens: tokens that a passage may have.
 
     Returns:
-        list of (first piece, piece after the last).
+        (first piece, piece after the last) of each run.
     """
-    document_ends = np.searchsorted(owners, owners, "right").tolist()
-    starts = starts.tolist()
+    document_ends = np.searchsorted(document_ids, document_ids, "right").tolist()
+    starts = piece_starts.tolist()
     runs, first = [], 0
     while first < len(document_ends):
-        last = bisect.bisect_right(starts, starts[first] + room, first + 1) - 1
+        last = bisect.bisect_right(starts, starts[first] + max_tokens, first + 1) - 1
         last = min(last, document_ends[first])
         runs.append((first, last))
         first = last

@@ -1,4 +1,4 @@
-"""Prepared datasets: a corpus tokenised once, kept under the key of what it was made from."""
+"""Prepared datasets: a corpus is tokenised once and kept under a hash of its origin."""
 
 import contextlib
 import dataclasses
@@ -8,31 +8,41 @@ import json
 import logging
 import os
 import pathlib
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from bert_keras import files
+from bert_keras.corpus.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.quiet import stderr_to_nowhere
+from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.text.vocabulary import MOST_UNKNOWN
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from bert_keras.corpus.builder import BertPassages
+    from bert_keras.corpus.recipe import Recipe
+
 _FACTS_FILE = "prepared.json"
-_FORMAT = 3  # of the passages: another number, another dataset
+_FORMAT = 3  # of the passages; a new number makes a new dataset
 _SHORTEST = 8
-_SHUFFLED = 1 << 15  # passages; on the disk they lie in random order already
+_SHUFFLED = 1 << 15  # passages; on disk they are in random order already
 
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """How much there is in a split.
+    """The size of a split.
 
     Attributes:
-        passages: their number.
-        documents: of how many documents they are, those that begin in the other split left out.
-        tokens: without special ones.
-        words: of which the tokens are pieces.
-        unknown: how many of the words are [UNK].
+        passages: the number of passages.
+        documents: the number of documents that start in this split.
+        tokens: the number of tokens, without special tokens.
+        words: the number of words that the tokens are pieces of.
+        unknown: the number of words that are [UNK].
     """
 
     passages: int
@@ -42,45 +52,45 @@ class Size:
     unknown: int
 
     @property
-    def unknown_share(self):
+    def unknown_share(self) -> float:
         """The share of the words that are [UNK], 0 to 1."""
         return self.unknown / max(self.words, 1)
 
 
 class Prepared:
-    """A prepared dataset, found whole.
+    """A complete prepared dataset.
 
     Attributes:
-        folder: where it is; `tfds.load("bert_passages", data_dir=folder)` reads it too.
-        key: the hash of what it was made from, which is the folder's name.
-        sizes: dict from split, "train" and "validation", to `Size`.
-        made_from: dict of what it was made from.
-        builder: tensorflow-datasets' own.
+        folder: its folder; `tfds.load("bert_passages", data_dir=folder)` reads it too.
+        key: a hash of `made_from`, which is the folder's name.
+        sizes: the size of each split, "train" and "validation".
+        made_from: what it was made from, as JSON.
+        builder: its `tfds.core.DatasetBuilder`.
     """
 
-    def __init__(self, folder, facts):
+    def __init__(self, folder: pathlib.Path, facts: dict[str, Any]):
         self.folder = folder
         self.key = folder.name
-        self.made_from = facts["made_from"]
+        self.made_from: dict[str, Any] = facts["made_from"]
         self.sizes = {split: Size(**counts) for split, counts in facts["counts"].items()}
         self.builder = _datasets().builder_from_directory(folder / facts["dataset"])
 
     @property
-    def tokens(self):
-        """Tokens of both splits, without special ones."""
+    def tokens(self) -> int:
+        """The number of tokens of both splits, without special tokens."""
         return sum(size.tokens for size in self.sizes.values())
 
-    def dataset(self, split, seed=None):
-        """Reads a split once through.
+    def dataset(self, split: str, seed: int | None = None) -> "tf.data.Dataset":
+        """Reads a split once.
 
         Args:
             split: "train" or "validation".
-            seed: int; the shards are read in another order and shuffled 32,768 passages at a time,
-                the same for the same seed (and TensorFlow's global one). None: in fixed order.
+            seed: shuffles the shards, and the passages 32,768 at a time. The order is the same for
+                the same seed and the same global seed of TensorFlow. None keeps the order on disk.
 
         Returns:
-            `tf.data.Dataset` of dicts: `tokens` int32 [n] without special tokens, `sentences`
-            int32 [s], where each sentence begins, and `document` int64, the document's number.
+            A dataset of dicts: `tokens` int32 [n] without special tokens, `sentences` int32 [s],
+            the index at which each sentence starts, and `document` int64, the document's number.
         """
         dataset = self.builder.as_dataset(
             split=split,
@@ -98,56 +108,53 @@ class Prepared:
 
 
 def prepare(
-    corpus,
-    tokenizer,
-    max_length,
-    folder,
-    dev_fraction=0.02,
-    beam_workers=0,
-    beam_options=None,
-    again=False,
-):
-    """Tokenises a corpus, or finds that this was done before.
+    corpus: Corpus,
+    tokenizer: BertTokenizer,
+    max_length: int,
+    folder: str | os.PathLike[str],
+    dev_fraction: float = 0.02,
+    beam_workers: int = 0,
+    beam_options: Sequence[str] | None = None,
+    again: bool = False,
+) -> Prepared:
+    """Tokenises a corpus, or opens the dataset of an earlier call.
 
-    A dataset is kept in a subfolder named by what it was made from: the texts' content and layout,
-    the vocabulary and its settings, `max_length` and `dev_fraction`. It is written aside and takes
-    its name when it is whole.
+    A dataset is kept in a subfolder whose name is a hash of its origin: the texts' content and
+    layout, the vocabulary and its settings, `max_length` and `dev_fraction`. The write is atomic.
 
     Args:
-        corpus: a `Corpus`.
-        tokenizer: a `BertTokenizer`.
-        max_length: tokens of a passage with [CLS], [SEP] and [SEP], which are not in it yet.
-        folder: where prepared datasets are kept; made if it is not there.
-        dev_fraction: share of the documents that are held out, by a hash of their number in the
-            corpus; at least one is. From a corpus of one document passages are held out instead.
-        beam_workers: processes of Apache Beam on this machine; 0 does without Beam. What they say
-            on standard error is dropped.
-        beam_options: Beam's own flags, a list of str, such as those of a runner on many machines,
-            in place of `beam_workers`. Texts and `folder` must be reachable from there.
-        again: whether a dataset that is there is made again.
-
-    Returns:
-        A `Prepared`.
+        corpus: the texts.
+        tokenizer: turns texts into token ids.
+        max_length: tokens that a passage may have, with [CLS], [SEP] and [SEP], which are not part
+            of it.
+        folder: the folder of prepared datasets; made if necessary.
+        dev_fraction: share of the documents that are held out, chosen by a hash of their number in
+            the corpus; at least one is. If the corpus is one document, passages are held out.
+        beam_workers: processes of Apache Beam on this machine; 0 works without Beam. Their standard
+            error is discarded.
+        beam_options: Beam's own flags, such as those of a runner on many machines, in place of
+            `beam_workers`. Those machines must be able to read the texts and to write `folder`.
+        again: whether to make a dataset again that exists.
 
     Raises:
-        InputError: the corpus cannot be read or is empty, the dataset that is there is not whole,
-            or what is to be written cannot be.
+        InputError: the corpus cannot be read or is empty, the existing dataset is broken, Beam is
+            not installed, or the dataset cannot be written.
     """
     if not _SHORTEST <= max_length <= tokenizer.max_length:
         raise InputError(
-            f"max_length: expected {_SHORTEST} to {tokenizer.max_length}, the tokenizer's, found "
-            f"{max_length}."
+            f"expected {_SHORTEST} to {tokenizer.max_length}, the tokenizer's, found {max_length}.",
+            field="max_length",
         )
     if not 0 < dev_fraction < 1:
         raise InputError(
-            f"dev_fraction: expected more than 0 and less than 1, found {dev_fraction}."
+            f"expected more than 0 and less than 1, found {dev_fraction}.", field="dev_fraction"
         )
     made_from = _describe(corpus, tokenizer, max_length, dev_fraction)
     folder = pathlib.Path(folder)
     target = folder / _hash(made_from)[:16]
     if again or not target.exists():
-        _say_what_changed(folder, made_from)
-        quietly = contextlib.nullcontext()
+        _log_changes(folder, made_from)
+        quietly: contextlib.AbstractContextManager = contextlib.nullcontext()
         if beam_workers and not beam_options:
             _log.info("Preparing with Apache Beam in %d processes.", beam_workers)
             beam_options = [
@@ -155,7 +162,7 @@ def prepare(
                 "--direct_running_mode=multi_processing",
                 f"--direct_num_workers={beam_workers}",
             ]
-            quietly = stderr_to_nowhere()  # each process tells all that it does
+            quietly = stderr_to_nowhere()  # each process logs all that it does
         with quietly:
             _make(corpus, tokenizer, made_from, target, again, beam_options)
     prepared = open_prepared(target)
@@ -168,21 +175,18 @@ def prepare(
     return prepared
 
 
-def open_prepared(folder):
-    """Opens a prepared dataset, and checks every byte of it.
+def open_prepared(folder: str | os.PathLike[str]) -> Prepared:
+    """Opens a prepared dataset and verifies the checksums of its files.
 
     Args:
-        folder: a `Prepared`'s.
-
-    Returns:
-        A `Prepared`.
+        folder: the folder of the dataset, `Prepared.folder`.
 
     Raises:
-        InputError: there is none, or a file of it was cut short or changed.
+        InputError: there is no dataset, or a file of it was truncated or changed.
     """
     folder = pathlib.Path(folder)
     path = folder / _FACTS_FILE
-    advice = "the prepared dataset is broken, and is made again with --prepare_again"
+    advice = "the prepared dataset is broken; make it again (see `prepare_again`)"
     try:
         facts = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -195,9 +199,9 @@ def open_prepared(folder):
         raise InputError(f"{path}: was changed; {advice}.")
     dataset = folder / facts["dataset"]
     for name, size in facts["bytes"].items():
-        found = (dataset / name).stat().st_size if (dataset / name).is_file() else None
-        if found != size:
-            found = "no such file" if found is None else f"{found:,}"
+        actual = (dataset / name).stat().st_size if (dataset / name).is_file() else None
+        if actual != size:
+            found = "no such file" if actual is None else f"{actual:,}"
             raise InputError(f"{dataset / name}: expected {size:,} bytes, found {found}; {advice}.")
     for name, checksum in _checksums(dataset, facts["bytes"]).items():
         if checksum != facts["checksums"][name]:
@@ -205,9 +209,11 @@ def open_prepared(folder):
     return Prepared(folder, facts)
 
 
-def _describe(corpus, tokenizer, max_length, dev_fraction):
+def _describe(
+    corpus: Corpus, tokenizer: BertTokenizer, max_length: int, dev_fraction: float
+) -> dict[str, Any]:
     fingerprint = corpus.fingerprint()
-    shards = [  # wherever they are, and whenever they were copied there
+    shards = [  # without folder and time, which change when files are copied
         {**shard, "name": os.path.basename(shard["name"]), "mtime_ns": None}
         for shard in fingerprint["shards"]
     ]
@@ -215,7 +221,7 @@ def _describe(corpus, tokenizer, max_length, dev_fraction):
     return {
         "format": _FORMAT,
         "corpus": {**fingerprint, "shards": shards},
-        "sentencex": _version_of("sentencex"),  # another may split otherwise
+        "sentencex": _version_of("sentencex"),  # versions may split differently
         "vocabulary": {"tokens": len(vocabulary), "sha256": _hash(vocabulary)},
         "lowercase": tokenizer.lowercase,
         "protect_special_tokens": tokenizer.protect_special_tokens,
@@ -224,15 +230,15 @@ def _describe(corpus, tokenizer, max_length, dev_fraction):
     }
 
 
-def _version_of(package):
+def _version_of(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _say_what_changed(folder, made_from):
-    """Logs how this differs from the dataset that was last made in the folder."""
+def _log_changes(folder: pathlib.Path, made_from: dict[str, Any]) -> None:
+    """Logs how a dataset's origin differs from that of the newest dataset in the folder."""
     paths = sorted(folder.glob(f"*/{_FACTS_FILE}"), key=lambda path: path.stat().st_mtime)
     try:
         before = json.loads(paths[-1].read_bytes())["made_from"]
@@ -249,9 +255,17 @@ def _say_what_changed(folder, made_from):
         )
 
 
-def _make(corpus, tokenizer, made_from, target, again, beam_options):
+def _make(
+    corpus: Corpus,
+    tokenizer: BertTokenizer,
+    made_from: dict[str, Any],
+    target: pathlib.Path,
+    again: bool,
+    beam_options: Sequence[str] | None,
+) -> None:
     _datasets()
-    from bert_keras.corpus.builder import Recipe, write_passages
+    from bert_keras.corpus.builder import write_passages
+    from bert_keras.corpus.recipe import Recipe
 
     corpus_bytes = sum(shard["bytes"] for shard in made_from["corpus"]["shards"])
     recipe = Recipe(
@@ -259,7 +273,7 @@ def _make(corpus, tokenizer, made_from, target, again, beam_options):
     )
     try:
         with files.atomic_folder(target, replace=again) as temporary:
-            dataset, counts = write_passages(recipe, temporary, beam_options)
+            dataset, counts = write_passages(_builder(recipe, temporary, beam_options))
             names = sorted(path.name for path in dataset.iterdir())
             facts = {
                 "made_from": made_from,
@@ -272,13 +286,28 @@ def _make(corpus, tokenizer, made_from, target, again, beam_options):
                 json.dump({**facts, "sha256": _hash(facts)}, file, indent=1)
     except OSError as error:
         raise InputError(
-            f"{target}: could not be written ({error.strerror or error}); what was there before is "
-            "still whole."
+            f"{target}: could not be written ({error.strerror or error}); the files that were "
+            "there before are unchanged."
         ) from error
 
 
-def _datasets():
-    """The package tensorflow-datasets, which only pretraining needs."""
+def _builder(
+    recipe: "Recipe", folder: pathlib.Path, beam_options: Sequence[str] | None
+) -> "BertPassages":
+    """Returns the builder that writes a dataset into a folder: on Beam if it has options."""
+    if not beam_options:
+        from bert_keras.corpus.builder import BertPassages
+
+        return BertPassages(recipe, data_dir=folder)
+    try:
+        from bert_keras.corpus.beam import BeamBertPassages
+    except ImportError as error:
+        raise InputError(f"Apache Beam: needs bert_keras[beam] installed ({error}).") from None
+    return BeamBertPassages(recipe, beam_options, data_dir=folder)
+
+
+def _datasets() -> Any:
+    """Returns the package tensorflow-datasets, which only pretraining needs."""
     try:
         import tensorflow_datasets
     except ImportError as error:
@@ -288,10 +317,10 @@ def _datasets():
     return tensorflow_datasets
 
 
-def _checksums(folder, names):
-    """The SHA-256 of files, in several threads."""
+def _checksums(folder: pathlib.Path, names: Iterable[str]) -> dict[str, str]:
+    """Returns the SHA-256 of files, computed in several threads."""
 
-    def checksum(name):
+    def checksum(name: str) -> str:
         with open(folder / name, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -299,5 +328,5 @@ def _checksums(folder, names):
         return dict(zip(names, pool.map(checksum, names), strict=True))
 
 
-def _hash(value):
+def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

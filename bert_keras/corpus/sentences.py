@@ -2,23 +2,23 @@
 
 from bert_keras.errors import InputError
 
-_PIECE = 1 << 14  # characters looked at together: a sentence is never longer
+_PIECE = 1 << 14  # characters split at a time: a sentence is never longer
 
 
-def split_sentences(paragraph, language="en"):
-    """Finds the sentences of a paragraph.
+def split_sentences(paragraph: str, language: str = "en") -> list[str]:
+    """Splits a paragraph into sentences.
 
-    Where a sentence ends is decided by the library sentencex (rules for some 300 languages), which
-    keeps a quotation in one piece. It is shown 16,384 characters at a time, for on strange text it
-    takes the square of that in time; what is longer without an end is cut at white space.
+    The library sentencex (rules for some 300 languages) decides where a sentence ends; it keeps a
+    quotation in one piece. It gets 16,384 characters at a time, because its time is quadratic on
+    unusual text. Longer text without a sentence end is cut at white space.
 
     Args:
-        paragraph: a str, its line ends white space like any other.
-        language: a code of ISO 639, whose abbreviations are known. One that has no rules takes
-            those of a language near to it, or English's, which know the full stops of all scripts.
+        paragraph: the text. A line end is white space like any other.
+        language: an ISO 639 code, which selects the rules. A language without rules uses those of a
+            related language, or those of English, which know the full stops of all scripts.
 
     Returns:
-        A list of str, none empty, white space collapsed to single spaces.
+        The sentences, none empty, with single spaces in place of white space.
 
     Raises:
         InputError: sentencex is not installed.
@@ -31,16 +31,16 @@ def split_sentences(paragraph, language="en"):
             "pip install 'bert_keras[pretraining]' has it."
         ) from None
 
-    # Not for looks alone: with wide white space after an initial, the library fails.
+    # The library fails on wide white space after an initial.
     text = " ".join(paragraph.split())
     sentences = []
     start = 0
     while len(text) - start > _PIECE:
         piece = text[start : start + _PIECE]
-        found = sentencex.segment(language, piece)[:-1]  # the last goes on in the next piece
-        if not found:
-            found = [piece[: piece.rfind(" ") + 1] or piece]
-        sentences += found
-        start += sum(map(len, found))
+        complete = sentencex.segment(language, piece)[:-1]  # the last continues in the next piece
+        if not complete:
+            complete = [piece[: piece.rfind(" ") + 1] or piece]
+        sentences += complete
+        start += sum(map(len, complete))
     sentences += sentencex.segment(language, text[start:])
     return [sentence for sentence in map(str.strip, sentences) if sentence]

@@ -1,43 +1,48 @@
-"""Reads a folder that holds one folder a class, and in it one text file an example."""
+"""Reads a folder with one subfolder for each class and one text file for each example."""
 
+import os
 import pathlib
 
 from bert_keras.data.tables import read_text
 from bert_keras.errors import InputError
 
 
-def read_folder(path, labelled=True):
-    """Reads the text files of a folder, in Keras's `text_dataset_from_directory` convention.
+def read_folder(
+    path: str | os.PathLike[str], labelled: bool = True
+) -> tuple[list[str], list[str], list[str] | None]:
+    """Reads the text files of a folder, by the convention of Keras's `text_dataset_from_directory`.
 
-    Each folder in `path` is a class, named by the folder; every `.txt` file in it, at any depth, is
-    one text. Names that begin with a dot and files of other kinds are left alone.
+    Each subfolder of `path` is a class with the subfolder's name; every `.txt` file in it, at any
+    depth, is one text. Names that begin with a dot and files of other kinds are skipped.
 
     Args:
         path: the folder.
-        labelled: False for texts without a class: the `.txt` files at any depth, `path` itself
-            included.
+        labelled: False for texts without a class: the `.txt` files at any depth, including those
+            directly in `path`.
 
     Returns:
-        (files, texts, classes): the files' paths in the order of their names, class by class; what
-        each holds; the class of each, or None if not labelled.
+        (files, texts, classes): the files' paths sorted by name within each class, their contents,
+        and the class of each; None for the classes if not labelled.
 
     Raises:
         InputError: there is no class, or a class without a text, or a file that is not text.
     """
     path = pathlib.Path(path)
-    if labelled:
-        folders = sorted(e for e in path.iterdir() if e.is_dir() and not e.name.startswith("."))
-        if not folders:
-            raise InputError(f"{path}: expected one folder for each class, found no folder.")
-        found = [(file, folder.name) for folder in folders for file in _text_files(folder)]
-    else:
-        found = [(file, None) for file in _text_files(path)]
-    files = [str(file) for file, _ in found]
-    texts = [read_text(file) for file, _ in found]
-    return files, texts, [name for _, name in found] if labelled else None
+    if not labelled:
+        files = _text_files(path)
+        return [str(file) for file in files], [read_text(file) for file in files], None
+    folders = sorted(e for e in path.iterdir() if e.is_dir() and not e.name.startswith("."))
+    if not folders:
+        raise InputError(f"{path}: expected one folder for each class, found no folder.")
+    examples = [(file, folder.name) for folder in folders for file in _text_files(folder)]
+    return (
+        [str(file) for file, _ in examples],
+        [read_text(file) for file, _ in examples],
+        [name for _, name in examples],
+    )
 
 
-def _text_files(folder):
+def _text_files(folder: pathlib.Path) -> list[pathlib.Path]:
     inside = sorted(file.relative_to(folder) for file in folder.rglob("*.txt") if file.is_file())
     files = [folder / name for name in inside if not any(p.startswith(".") for p in name.parts)]
     if not files:

@@ -1,38 +1,40 @@
-"""Reads the nine classification and similarity tasks of GLUE from the folders it comes in.
+"""Reads the nine classification and similarity tasks of GLUE from GLUE's own folders.
 
 Wang et al., "GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language
 Understanding", 2018 (arXiv 1804.07461).
 """
 
 import dataclasses
+import os
 import pathlib
 
 from bert_keras.data import tables
-from bert_keras.data.rows import Columns, from_table
+from bert_keras.data.columns import Columns
+from bert_keras.data.rows import LabelKind, Rows, from_table
 from bert_keras.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class GlueTask:
-    """What is particular to a task.
+    """The files of a task.
 
     Attributes:
-        columns: where text, pair and label stand in train and dev.
-        test_columns: where text and pair stand in test; None if as in train.
-        labels: the names of the labels as the files have them; None for a number.
-        metrics: GLUE's own, the one to rank by first.
-        splits: the files, without ".tsv".
+        columns: the columns of train and dev.
+        labels: the labels in the files; None for a number.
+        metrics: GLUE's scores of the task, the one that ranks models first.
+        test_columns: the columns of test; None if the same as in train.
+        splits: the names of the files, without ".tsv".
     """
 
     columns: Columns
-    labels: tuple | None = ("0", "1")
-    metrics: tuple = ("accuracy",)
+    labels: tuple[str, ...] | None = ("0", "1")
+    metrics: tuple[str, ...] = ("accuracy",)
     test_columns: Columns | None = None
-    splits: tuple = ("train", "dev", "test")
+    splits: tuple[str, ...] = ("train", "dev", "test")
 
     @property
-    def kind(self):
-        """The kind of the rows: "class" or "number"."""
+    def kind(self) -> LabelKind:
+        """What a label is: "class" or "number"."""
         return "class" if self.labels else "number"
 
 
@@ -59,8 +61,8 @@ TASKS = {
 }
 
 
-def find_task(name):
-    """Finds a task by name, in capitals or not: ("SST-2", its `GlueTask`) for "sst-2".
+def find_task(name: str) -> tuple[str, GlueTask]:
+    """Finds a task by its name in any case: ("SST-2", its `GlueTask`) for "sst-2".
 
     Raises:
         InputError: GLUE has no such task.
@@ -71,23 +73,23 @@ def find_task(name):
     raise InputError(f"{name}: expected a task of GLUE: {', '.join(TASKS)}.")
 
 
-def read_glue(task_name, data_dir, split):
-    """Reads a split of a GLUE task as GLUE's own download lays it out.
+def read_glue(task_name: str, data_dir: str | os.PathLike[str], split: str) -> Rows:
+    """Reads a split of a GLUE task from the files of GLUE's own download.
 
-    The rows of QQP's train and dev files that lack a field are skipped, as is customary with this
-    data set, and their number is printed.
+    Rows of QQP's train and dev files that lack a field are skipped, as is usual with this data set,
+    and their number is logged.
 
     Args:
         task_name: "CoLA", "SST-2", "MRPC", "QQP", "STS-B", "MNLI", "QNLI", "RTE" or "WNLI".
-        data_dir: the task's folder, or the one that holds it by the task's name.
-        split: "train", "dev" or "test"; for MNLI "dev_matched" (also called "dev"),
-            "dev_mismatched", "test_matched" (also "test") or "test_mismatched".
+        data_dir: the task's folder, or the folder that has it as a subfolder of the task's name.
+        split: "train", "dev" or "test"; for MNLI "dev_matched" (the same as "dev"),
+            "dev_mismatched", "test_matched" (the same as "test") or "test_mismatched".
 
     Returns:
-        `Rows`; those of a test file without labels.
+        The rows; rows of a test file have no labels.
 
     Raises:
-        InputError: there is no such task, split or file, or it is not as GLUE has it.
+        InputError: there is no such task, split or file, or the file is not in GLUE's format.
     """
     name, task = find_task(task_name)
     file_name = next((s for s in task.splits if s in (split, f"{split}_matched")), None)

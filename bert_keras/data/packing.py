@@ -1,32 +1,40 @@
-"""Several examples to a row, so that no arithmetic is spent on padding.
+"""Packs several examples into a row, so that no arithmetic is spent on padding.
 
 Attention is kept inside each example by `example_ids` (see `layers/attention_mask.py`), so a packed
 row computes exactly what its examples would compute alone.
 """
+
+from collections.abc import Mapping
 
 import tensorflow as tf
 
 from bert_keras.layers.example_starts import example_starts
 
 
-def pack(token_ids, segment_ids, row_length=None, others=None):
-    """Packs examples into as few rows as first-fit decreasing finds.
+def pack(
+    token_ids: tf.RaggedTensor,
+    segment_ids: tf.RaggedTensor,
+    row_length: int | tf.Tensor | None = None,
+    others: Mapping[str, tf.RaggedTensor] | None = None,
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """Packs examples into rows by first-fit decreasing.
 
-    First-fit decreasing (Johnson, 1973): the longest example first, each into the first row with
-    room for it; never more than 11/9 of the fewest possible rows, plus one.
+    First-fit decreasing (Johnson, 1973) takes the longest example first and puts each example into
+    the first row that has space for it. It needs at most 11/9 of the fewest possible rows, plus
+    one.
 
     Args:
         token_ids: ragged int32 [examples, (tokens)], none longer than `row_length`.
         segment_ids: the same shape.
-        row_length: tokens a row; None takes the longest example's.
-        others: dict of what else there is to say of each token, by name, each of the same shape.
+        row_length: tokens of a row; None takes the length of the longest example.
+        others: further values of each token, by name, each of the same shape.
 
     Returns:
-        inputs: the encoder's inputs, a dict of int32 [rows, row_length]: `token_ids`,
-            `segment_ids`, `position_ids` (from 0 in each example) and `example_ids` (1, 2, ... in
-            each row, 0 for padding), and the others by their names, 0 for padding.
-        order: int32 [examples]; the model's n-th answer belongs to example `order[n]`, for models
-            answer in the order in which examples stand in the rows.
+        inputs: the encoder's inputs, int32 [rows, row_length] each: `token_ids`, `segment_ids`,
+            `position_ids` (from 0 in each example) and `example_ids` (1, 2, ... in each row, 0 for
+            padding), and the others by their names, 0 for padding.
+        order: int32 [examples]; the model's n-th prediction is for example `order[n]`, because
+            models predict in the order of the examples in the rows.
     """
     lengths = tf.cast(token_ids.row_lengths(), tf.int32)  # [examples]
     if row_length is None:
@@ -59,15 +67,15 @@ def pack(token_ids, segment_ids, row_length=None, others=None):
     return dict(zip(columns, tf.unstack(table, num=count), strict=True)), order
 
 
-def unpack(values, example_ids):
-    """Takes packed rows apart again.
+def unpack(values: tf.Tensor, example_ids: tf.Tensor) -> tf.RaggedTensor:
+    """Separates packed rows into examples.
 
     Args:
-        values: [rows, row_length, ...], what there is to say of each token.
-        example_ids: int32 [rows, row_length], as `pack` gave them.
+        values: [rows, row_length, ...], a value of each token.
+        example_ids: int32 [rows, row_length], from `pack`.
 
     Returns:
-        Ragged [examples, (tokens), ...], in the order in which the examples stand in the rows.
+        Ragged [examples, (tokens), ...], in the order of the examples in the rows.
     """
     used = tf.reshape(example_ids, [-1]) > 0  # [rows * row_length]
     starts = tf.cast(example_starts(example_ids), tf.int64)
@@ -78,12 +86,12 @@ def unpack(values, example_ids):
     )
 
 
-def _first_fit_decreasing(lengths, row_length):
-    """Where each example starts, counted through the rows end to end: int32 [examples]."""
+def _first_fit_decreasing(lengths: tf.Tensor, row_length: int | tf.Tensor) -> tf.Tensor:
+    """The start of each example, counted through the concatenated rows: int32 [examples]."""
     count = tf.size(lengths)
     longest_first = tf.argsort(lengths, direction="DESCENDING", stable=True)
 
-    def slot(i, free, starts):
+    def slot(i: tf.Tensor, free: tf.Tensor, starts: tf.TensorArray) -> tuple:
         length = lengths[longest_first[i]]
         row = tf.argmax(free >= length, output_type=tf.int32)
         start = (row + 1) * row_length - free[row]

@@ -1,19 +1,25 @@
-"""Labelled text in memory: `Rows`, and `read_rows`, which makes them from any layout."""
+"""Labelled text in memory: `Rows`, and `read_rows`, which reads them from any layout."""
 
 import collections
 import dataclasses
 import os
 import pathlib
 import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 
 from bert_keras.data import folders, tables, tfds
-from bert_keras.data.tables import shorten
+from bert_keras.data.columns import Columns
+from bert_keras.data.tables import Layout, RecordTable, shorten
 from bert_keras.errors import InputError
-from bert_keras.options import option
 
-# The words by which people call their columns. A first line of such names is a header.
+T = TypeVar("T")
+# What a label is: one class, several classes, or a number.
+LabelKind = Literal["class", "multi", "number"]
+
+# Common names of columns. A first line of such names is a header.
 _HEADER_WORDS = {
     *("id", "name", "value", "text", "texts", "sentence", "sentences", "string", "phrase", "title"),
     *("body", "content", "document", "review", "reviews", "comment", "message", "utterance"),
@@ -22,93 +28,87 @@ _HEADER_WORDS = {
     *("topics", "tag", "tags", "target", "sentiment", "intent", "score", "scores", "rating"),
     *("polarity", "gold"),
 }
-_LARGEST = float(np.finfo(np.float32).max)  # of a number to learn
-
-
-@dataclasses.dataclass(frozen=True)
-class Columns:
-    """Which columns of a table hold what.
-
-    Names promise that the first line of a TSV or CSV file is a header and has them; numbers,
-    counting from "0", promise that it is a row. In JSON lines a name is a key of the object, and
-    in tensorflow-datasets a feature.
-
-    Attributes:
-        text: the column of the text, or of the first sentence of two.
-        pair: the column of the second sentence; None if there is but one.
-        label: the column of the label, the labels, or the number.
-    """
-
-    text: str = option(
-        "text", "Name of the text's column; a number if there is no header.", name="text_column"
-    )
-    pair: str | None = option(
-        None, "The second text's column, where there are two.", name="pair_column"
-    )
-    label: str = option("label", "The label's column.", name="label_column")
-
-    def in_header(self):
-        """Whether the columns are given by name, so that the first line must be a header."""
-        return not str(self.text).isdecimal()
+_LARGEST_NUMBER = float(np.finfo(np.float32).max)  # as a label
 
 
 @dataclasses.dataclass
 class Rows:
-    """Labelled text in memory, one entry a row in every list.
+    """Labelled text in memory. Each sequence has one entry for each row.
 
     Attributes:
-        texts: the texts, or the first sentences of pairs.
-        pairs: the second sentences; None for single texts.
-        labels: a string a row for kind "class", a list of strings for "multi", a float for
+        texts: the texts, or the first texts of pairs.
+        pairs: the second texts of pairs; None for single texts.
+        labels: a string for each row of kind "class", a list of strings for "multi", a float for
             "number"; None for rows without labels.
-        locations: where each row stands, "train.tsv:17", for messages.
-        records: each row as it was read, to be written again with predictions added: a list of
-            strings, or a dict if the layout is "jsonl".
+        locations: the location of each row, "train.tsv:17", for messages.
+        records: each row as it was read, to write it with predictions added: a list of strings, or
+            a dict if the layout is "jsonl".
         header: the names of the records' columns; None if they have none.
-        layout: how such records are written: "tsv", "csv" or "jsonl".
-        kind: what a label is: "class", "multi" or "number".
+        layout: the format of the records.
+        kind: what a label is.
     """
 
-    texts: list
-    pairs: list | None
-    labels: list | None
-    locations: list
-    records: list
-    header: list | None = None
-    layout: str = "tsv"
-    kind: str = "class"
+    texts: Sequence[str]
+    pairs: Sequence[str] | None
+    labels: Sequence[Any] | None
+    locations: Sequence[str]
+    records: Sequence[Any]
+    header: Sequence[str] | None = None
+    layout: Layout = "tsv"
+    kind: LabelKind = "class"
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.texts)
 
-    def select(self, indices):
-        """Returns the rows at `indices`, in that order, as new `Rows`."""
+    @property
+    def classes(self) -> Sequence[str] | None:
+        """The class of each row; None if labels are of another kind."""
+        return self.labels if self.kind == "class" else None
+
+    def contents(self) -> Sequence[Hashable]:
+        """Returns the text, or the two texts, of each row."""
+        return self.texts if self.pairs is None else [*zip(self.texts, self.pairs, strict=True)]
+
+    def select(self, indices: Iterable[int]) -> Self:
+        """Returns the rows at `indices`, in that order."""
         indices = list(indices)
-        lists = ("texts", "pairs", "labels", "locations", "records")
-        chosen = {
-            name: entries and [entries[i] for i in indices]
-            for name, entries in ((name, getattr(self, name)) for name in lists)
-        }
-        return dataclasses.replace(self, **chosen)
+
+        def chosen(entries: Sequence[T]) -> Sequence[T]:
+            return [entries[index] for index in indices]
+
+        return dataclasses.replace(
+            self,
+            texts=chosen(self.texts),
+            pairs=None if self.pairs is None else chosen(self.pairs),
+            labels=None if self.labels is None else chosen(self.labels),
+            locations=chosen(self.locations),
+            records=chosen(self.records),
+        )
 
 
-def read_rows(path, *, columns=None, kind="class", labelled=True):
+def read_rows(
+    path: str | os.PathLike[str],
+    *,
+    columns: Columns | None = None,
+    kind: LabelKind = "class",
+    labelled: bool | None = True,
+) -> Rows:
     """Reads labelled text.
 
     Args:
         path: a file whose name ends in .tsv or .txt (columns separated by tabs, no quoting), .csv
-            or .jsonl; a folder of class folders that hold text files; or
-            `tfds:name[/config][:version][:split]` for a tensorflow-datasets name, split "train" if
-            none is given.
-        columns: `Columns`; by default "text" and "label", and in tensorflow-datasets the obvious
-            ones. A folder of classes has none.
+            or .jsonl; a folder with a subfolder of text files for each class; or
+            `tfds:name[/config][:version][:split]` for a data set of tensorflow-datasets, split
+            "train" unless given.
+        columns: the columns; "text" and "label" unless given, and in tensorflow-datasets the only
+            features that fit. A folder of classes has no columns.
         kind: what a label is: "class", one label; "multi", any number of labels, separated by
             commas in TSV and CSV, a list in JSON lines; "number".
-        labelled: False for rows to be predicted: the label column may be missing and is not read.
-            None reads it where it is there (of tensorflow-datasets it is not read then).
+        labelled: False for rows to predict: labels are not read, and their column may be missing.
+            None reads labels if a file has their column.
 
     Returns:
-        `Rows`, in the order of the file.
+        The rows, in the order of the file.
 
     Raises:
         InputError: the rows cannot be used; the message names the file and the line.
@@ -121,11 +121,7 @@ def read_rows(path, *, columns=None, kind="class", labelled=True):
         return from_table(table, columns, kind, labelled)
     path = pathlib.Path(path)
     if path.is_dir():
-        if kind != "class":
-            raise InputError(f"{path}: a folder of class folders gives one label a text.")
-        files, texts, labels = folders.read_folder(path, labelled)
-        check_texts(texts, files, "the file")
-        return Rows(texts, None, labels, files, [[file] for file in files], header=["file"])
+        return _read_class_folders(path, kind, bool(labelled))
     suffix = path.suffix.lower()
     if suffix in (".tsv", ".txt"):
         table = tables.read_tsv(path, columns.in_header())
@@ -141,17 +137,19 @@ def read_rows(path, *, columns=None, kind="class", labelled=True):
     return from_table(table, columns, kind, labelled)
 
 
-def from_table(table, columns, kind="class", labelled=True):
-    """Takes texts and labels out of a table.
+def from_table(
+    table: RecordTable,
+    columns: Columns,
+    kind: LabelKind = "class",
+    labelled: bool | None = True,
+) -> Rows:
+    """Makes rows from a table.
 
     Args:
-        table: `bert_keras.data.tables.RecordTable`.
-        columns: `Columns`.
+        table: the table.
+        columns: its columns.
         kind: see `read_rows`.
         labelled: see `read_rows`.
-
-    Returns:
-        `Rows`.
 
     Raises:
         InputError: a column is missing, a text is empty, a label is not of its kind, or the first
@@ -168,63 +166,84 @@ def from_table(table, columns, kind="class", labelled=True):
     if pairs:
         check_texts(pairs, table.locations, repr(columns.pair))
     if labels:
-        if kind == "multi" and table.layout != "jsonl":
-            labels = [[label for label in some.split(",") if label.strip()] for some in labels]
-        read = {"class": _class, "multi": _several, "number": _number}[kind]
-        labels = [
-            read(label, location) for label, location in zip(labels, table.locations, strict=True)
-        ]
+        labels = _parse_labels(labels, table, kind)
     return Rows(
         texts, pairs, labels, table.locations, table.records, table.header, table.layout, kind
     )
 
 
-def find_labels(rows):
-    """The labels that rows have.
+def find_labels(rows: Rows) -> list[str]:
+    """Returns the labels that rows have.
 
     Args:
-        rows: labelled `Rows` of kind "class" or "multi", those to train on.
+        rows: the rows to train on, labelled, of kind "class" or "multi".
 
     Returns:
-        A sorted list of distinct strings; numbers sort by size.
+        The distinct labels, sorted; labels that are numbers are sorted by value.
 
     Raises:
-        InputError: there is nothing to tell apart: one class only, or no label at all.
+        InputError: there is only one class, or no label at all.
     """
     several = rows.kind == "multi"
-    found = {label for each in rows.labels for label in (each if several else [each])}
-    if len(found) < (1 if several else 2):
-        what = f"{shorten(found.pop())} alone" if found else "none"
-        raise InputError(f"{rows.locations[0]}: expected rows of several labels, found {what}.")
+    labels = {label for each in rows.labels or () for label in (each if several else [each])}
+    if len(labels) < (1 if several else 2):
+        found = f"{shorten(labels.pop())} alone" if labels else "none"
+        raise InputError(f"{rows.locations[0]}: expected rows of several labels, found {found}.")
     try:
-        return sorted(found, key=lambda label: (float(label), label))
+        return sorted(labels, key=lambda label: (float(label), label))
     except ValueError:
-        return sorted(found)
+        return sorted(labels)
 
 
-def check_labels(rows, labels, where="the training rows"):
+def check_labels(rows: Rows, labels: Sequence[str], where: str = "the training rows") -> None:
     """Checks that rows have known labels only.
 
     Args:
-        rows: labelled `Rows` of kind "class" or "multi".
+        rows: labelled rows of kind "class" or "multi".
         labels: the known labels.
-        where: where they are known from, for the message.
+        where: the origin of the known labels, for the message.
 
     Raises:
-        InputError: a row's label is not among them.
+        InputError: a row has another label.
     """
     known = set(labels)
-    for each, location in zip(rows.labels, rows.locations, strict=True):
+    for each, location in zip(rows.labels or (), rows.locations, strict=True):
         for label in each if rows.kind == "multi" else [each]:
             if label not in known:
                 listed = ", ".join(labels[:20]) + (" …" if labels[20:] else "")
                 raise InputError(
-                    f"{location}: the label {shorten(label)} is none of the {len(labels)} labels of "
-                    f"{where}: {listed}."
+                    f"{location}: the label {shorten(label)} is none of the {len(labels)} labels "
+                    f"of {where}: {listed}."
                 )
 
 
-def _column(table, name):
+def check_texts(texts: Sequence[Any], locations: Sequence[str], where: str) -> None:
+    """Checks that texts are strings with more than white space.
+
+    Args:
+        texts: the value of each row.
+        locations: the location of each row, for the message.
+        where: the column, for the message.
+
+    Raises:
+        InputError: a text is not a string, or is empty.
+    """
+    for text, location in zip(texts, locations, strict=True):
+        if not isinstance(text, str):
+            raise InputError(f"{location}: expected text in {where}, found {shorten(text)}.")
+        if not text or text.isspace():
+            raise InputError(f"{location}: expected text in {where}, found nothing.")
+
+
+def _read_class_folders(path: pathlib.Path, kind: LabelKind, labelled: bool) -> Rows:
+    if kind != "class":
+        raise InputError(f"{path}: a folder of class folders gives one label a text.")
+    files, texts, labels = folders.read_folder(path, labelled)
+    check_texts(texts, files, "the file")
+    return Rows(texts, None, labels, files, [[file] for file in files], header=["file"])
+
+
+def _column(table: RecordTable, name: str) -> list[Any]:
     if table.layout == "jsonl":
         for record, location in zip(table.records, table.locations, strict=True):
             if name not in record:
@@ -235,8 +254,8 @@ def _column(table, name):
     return [record[index] for record in table.records]
 
 
-def _has_column(table, name):
-    """Whether a table's first record has a column; that the others have it too is for later."""
+def _has_column(table: RecordTable, name: str) -> bool:
+    """Whether a table's first record has a column. `_column` checks the other records."""
     if table.layout == "jsonl":
         return name in table.records[0]
     if table.header is not None:
@@ -244,7 +263,7 @@ def _has_column(table, name):
     return name.isdecimal() and int(name) < len(table.records[0])
 
 
-def _index(table, name):
+def _index(table: RecordTable, name: str) -> int:
     file = table.locations[0].rpartition(":")[0]
     first = ", ".join(map(shorten, table.header or table.records[0]))
     if table.header is not None:
@@ -252,7 +271,7 @@ def _index(table, name):
             often = "twice" if name in table.header else "not"
             raise InputError(
                 f"{file}:1: the column {name!r} is {often} in the first line, {first}: name yours "
-                "with --text_column, --pair_column and --label_column, or, if that line is a row "
+                "with `text_column`, `pair_column` and `label_column`, or, if that line is a row "
                 "and not a header, give the columns by number, from 0."
             )
         return table.header.index(name)
@@ -264,12 +283,11 @@ def _index(table, name):
     return int(name)
 
 
-def _check_first_line(location, texts, labels):
+def _check_first_line(location: str, texts: list[Any], labels: list[Any] | None) -> None:
     """Refuses a header that would be read as a row.
 
-    A first line is a header if its text is made of words that people call columns by, and its label
-    is too, or is the one label of the file that is not a number; nothing else in the file may have
-    that label.
+    A first line is a header if its text consists of common names of columns, and its label does
+    too, or is the only label of the file that is not a number. No other row may have that label.
     """
     if not _could_name_a_column(texts[0]):
         return
@@ -285,32 +303,26 @@ def _check_first_line(location, texts, labels):
     )
 
 
-def _could_name_a_column(cell):
+def _could_name_a_column(cell: str) -> bool:
     words = re.findall(r"[^\W\d_]{2,}", cell.lower())  # Review Text, gold_label, sentence1, text_a
     return bool(words) and _HEADER_WORDS.issuperset(words)
 
 
-def check_texts(texts, locations, where):
-    """Checks that texts are texts, and not empty.
-
-    Args:
-        texts: what was read, one a row.
-        locations: where each stands, for the message.
-        where: what it was read from.
-
-    Raises:
-        InputError: one is none.
-    """
-    for text, location in zip(texts, locations, strict=True):
-        if not isinstance(text, str):
-            raise InputError(f"{location}: expected text in {where}, found {shorten(text)}.")
-        if not text or text.isspace():
-            raise InputError(f"{location}: expected text in {where}, found nothing.")
+def _parse_labels(labels: list[Any], table: RecordTable, kind: LabelKind) -> list[Any]:
+    if kind == "multi" and table.layout != "jsonl":
+        labels = [[label for label in some.split(",") if label.strip()] for some in labels]
+    parsers: dict[str, Callable[[Any, str], Any]] = {
+        "class": _class,
+        "multi": _several,
+        "number": _number,
+    }
+    parse = parsers[kind]
+    return [parse(label, location) for label, location in zip(labels, table.locations, strict=True)]
 
 
-def _class(value, location):
+def _class(value: Any, location: str) -> str:
     if isinstance(value, bool):
-        return str(value).lower()  # as JSON writes it
+        return str(value).lower()  # as in JSON
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
@@ -320,20 +332,20 @@ def _class(value, location):
     return value.strip()
 
 
-def _several(value, location):
+def _several(value: Any, location: str) -> list[str]:
     if not isinstance(value, list):
         raise InputError(f"{location}: expected a list of labels, found {shorten(value)}.")
     return list(dict.fromkeys(_class(label, location) for label in value))
 
 
-def _number(value, location):
+def _number(value: Any, location: str) -> float:
     if isinstance(value, bool) or not _is_number(value):
         raise InputError(f"{location}: expected a finite number, found {shorten(value)}.")
     return float(value)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     try:
-        return abs(float(value)) <= _LARGEST and "_" not in str(value)
+        return abs(float(value)) <= _LARGEST_NUMBER and "_" not in str(value)
     except (TypeError, ValueError, OverflowError):
         return False

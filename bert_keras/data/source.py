@@ -5,7 +5,8 @@ import dataclasses
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from bert_keras.data import glue
-from bert_keras.data.rows import Columns, Rows, read_rows
+from bert_keras.data.columns import Columns
+from bert_keras.data.rows import LabelKind, Rows, read_rows
 from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
@@ -81,7 +82,7 @@ class Source(abc.ABC, Generic[Examples]):
         Raises:
             InputError: there is nothing to predict, or the file cannot be used.
         """
-        return self._open("test", predict_file, field="predict_file")
+        return self._open("test", predict_file, field="file")
 
     @abc.abstractmethod
     def _read(self, split: Split, file: str) -> Examples:
@@ -161,7 +162,7 @@ class GlueSource(Source[Rows]):
         """Reads the rows of a file of the user's own."""
 
     def _hold_out(self, train: Rows, seed: int) -> tuple[Rows, Rows]:
-        train, others = hold_out(train, self.dev_fraction, seed)
+        train, others = hold_out(train, self.dev_fraction, seed, train.classes)
         return train, unseen(others, train)
 
 
@@ -188,7 +189,7 @@ class RowSource(GlueSource):
     )
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> LabelKind:
         """What a label is: "class", "multi" or "number"."""
         return self.glue_task.kind if self.glue_task else self.label_kind
 

@@ -1,38 +1,60 @@
-"""Divides rows in two: a held-out share, or a few rows of each label."""
+"""Divides rows in two: a held-out share, or a few rows of each class."""
 
 import logging
 import math
 import random
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Protocol, Self, TypeVar
 
+from bert_keras.data.rows import Rows
 from bert_keras.errors import InputError
 
 _log = logging.getLogger(__name__)
 
 
-def hold_out(rows, fraction, seed):
-    """Sets rows aside to evaluate on.
+class SplittableRows(Protocol):
+    """Rows that can be divided: `Rows`, or what a task has in their place."""
 
-    Rows of kind "class" are divided within each class: held out is the fraction of its rows, give
-    or take one, and one row of each class always stays. Other rows are divided as one.
+    def __len__(self) -> int:
+        """Returns the number of rows."""
+
+    def contents(self) -> Sequence[Hashable]:
+        """Returns the text, or the texts, of each row; rows with equal contents are repetitions."""
+
+    def select(self, indices: Iterable[int]) -> Self:
+        """Returns the rows at `indices`, in that order."""
+
+
+R = TypeVar("R", bound=SplittableRows)
+
+
+def hold_out(
+    rows: R, fraction: float, seed: int, classes: Sequence[str] | None = None
+) -> tuple[R, R]:
+    """Holds out rows to evaluate on.
 
     Args:
-        rows: labelled `Rows`.
-        fraction: the share to hold out, between 0 and 1; met to the nearest row in all, unless
-            classes of a single row stand against it.
-        seed: an integer; the same seed divides the same rows in the same way.
+        rows: the rows to divide.
+        fraction: the share to hold out, more than 0 and less than 1. The number of rows held out is
+            exact to the nearest row, unless too many classes have a single row.
+        seed: the same seed divides the same rows in the same way.
+        classes: the class of each row. Each class is divided by the fraction, to within one row,
+            and keeps at least one row to train on. None divides all rows together.
 
     Returns:
         (the rows to train on, the rows held out), both in the order of `rows`.
 
     Raises:
-        InputError: the fraction is not between 0 and 1, or one side would be empty.
+        InputError: the fraction is out of range, or no row would be held out.
     """
     if not 0 < fraction < 1:
-        raise InputError(f"expected a share to hold out between 0 and 1, found {fraction}.")
-    chosen = set()
+        raise InputError(
+            f"expected more than 0 and less than 1, found {fraction}.", field="fraction"
+        )
+    chosen: set[int] = set()
     seen = 0
-    for members in _shuffled_groups(rows, seed):
-        # Rounding the running total lets one class make up for the rounding of another.
+    for members in _shuffled_groups(classes or [""] * len(rows), seed):
+        # Rounding the running total lets one class compensate for the rounding of another.
         seen += len(members)
         due = int(seen * fraction + 0.5) - len(chosen)
         share = math.ceil(len(members) * fraction)
@@ -43,13 +65,13 @@ def hold_out(rows, fraction, seed):
     return rest, held_out
 
 
-def take_per_class(rows, n, seed):
+def take_per_class(rows: Rows, n: int, seed: int) -> tuple[Rows, Rows]:
     """Takes a few rows of each class, to learn from few labels.
 
     Args:
-        rows: labelled `Rows` of kind "class".
-        n: how many of each class.
-        seed: an integer; the same seed takes the same of the same rows.
+        rows: labelled rows of kind "class".
+        n: the number of rows of each class.
+        seed: the same seed takes the same rows of the same rows.
 
     Returns:
         (the rows taken, the others), both in the order of `rows`.
@@ -57,59 +79,56 @@ def take_per_class(rows, n, seed):
     Raises:
         InputError: a class has fewer than `n` rows, or the rows have no classes.
     """
-    if rows.kind != "class":
+    classes = rows.classes
+    if classes is None:
         raise InputError(f"{rows.locations[0]}: a number of rows a class needs one label a row.")
-    chosen = set()
-    for members in _shuffled_groups(rows, seed):
+    chosen: set[int] = set()
+    for members in _shuffled_groups(classes, seed):
         if len(members) < n:
-            label = rows.labels[members[0]]
+            first = members[0]
             raise InputError(
-                f"{rows.locations[members[0]]}: expected {n} rows of the class {label!r} at least, "
-                f"found {len(members)}."
+                f"{rows.locations[first]}: expected {n} rows of the class {classes[first]!r} at "
+                f"least, found {len(members)}."
             )
         chosen.update(members[:n])
     return _divide(rows, chosen)
 
 
-def unseen(rows, train):
-    """Leaves out rows whose texts are trained on, which make scores too good, and repetitions.
+def unseen(rows: R, train: R) -> R:
+    """Removes rows that repeat a training row, which would make scores too good, or another row.
 
     Args:
-        rows: those to evaluate on.
-        train: those to train on.
+        rows: the rows to evaluate on.
+        train: the rows to train on.
 
     Returns:
-        The others of `rows`, in order.
+        The remaining rows, in order.
     """
-    seen = set(_texts(train))
+    seen = set(train.contents())
     kept = []
-    for index, texts in enumerate(_texts(rows)):
-        if texts not in seen:
+    for index, content in enumerate(rows.contents()):
+        if content not in seen:
             kept.append(index)
-            seen.add(texts)
+            seen.add(content)
     if len(kept) < len(rows):
         _log.info(
-            "%d rows are not evaluated on: their texts are among the training rows, or come twice.",
+            "%d rows are not evaluated on: they repeat a training row or each other.",
             len(rows) - len(kept),
         )
     return rows.select(kept)
 
 
-def _shuffled_groups(rows, seed):
-    """The rows' indices in random order, class by class, classes by name."""
-    groups = {}
-    for index in range(len(rows)):
-        groups.setdefault(rows.labels[index] if rows.kind == "class" else "", []).append(index)
+def _shuffled_groups(classes: Sequence[str], seed: int) -> Iterator[list[int]]:
+    """Yields the indices of the rows of each class in random order; classes come by name."""
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(classes):
+        groups.setdefault(name, []).append(index)
     order = random.Random(seed)
     for _, members in sorted(groups.items()):
         order.shuffle(members)
         yield members
 
 
-def _divide(rows, chosen):
+def _divide(rows: R, chosen: set[int]) -> tuple[R, R]:
     others = (index for index in range(len(rows)) if index not in chosen)
     return rows.select(sorted(chosen)), rows.select(others)
-
-
-def _texts(rows):
-    return zip(rows.texts, rows.pairs or rows.texts, strict=True)

@@ -5,9 +5,17 @@ import dataclasses
 import io
 import itertools
 import json
+import logging
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any, Literal, NoReturn
 
 from bert_keras.errors import InputError
+
+_log = logging.getLogger(__name__)
+
+Layout = Literal["tsv", "csv", "jsonl"]
 
 
 @dataclasses.dataclass
@@ -15,30 +23,26 @@ class RecordTable:
     """A file as it was read.
 
     Attributes:
-        records: a list of strings a row, all of one length; from JSON lines, a dict a row.
-        locations: where each record stands, "train.tsv:17"; lines count from 1.
+        records: a list of strings for each row, all of one length; from JSON lines, a dict.
+        locations: the location of each record, "train.tsv:17"; lines count from 1.
         header: the columns' names; None if the file has no header line, or is JSON lines.
-        layout: "tsv", "csv" or "jsonl".
+        layout: the format that the records were read from.
     """
 
-    records: list
-    locations: list
-    header: list | None
-    layout: str
+    records: Sequence[Any]
+    locations: Sequence[str]
+    header: Sequence[str] | None
+    layout: Layout
 
 
-def read_text(path):
-    """Reads a whole file of UTF-8 text, without its byte order mark if it has one.
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Reads a file of UTF-8 text, without its byte order mark if it has one.
 
-    Args:
-        path: the file.
-
-    Returns:
-        A string, line ends as they stand in the file.
+    Line ends stay as they are in the file.
 
     Raises:
         InputError: the file is missing or not readable, or holds a NUL byte or bytes that are not
-            UTF-8; the line is named.
+            UTF-8; the message names the line.
     """
     path = pathlib.Path(path)
     try:
@@ -57,8 +61,10 @@ def read_text(path):
         raise InputError(f"{path}:{line}: expected UTF-8, found the byte 0x{byte:02x}.") from None
 
 
-def read_tsv(path, has_header, skip_incomplete=False):
-    """Reads a table whose columns are separated by tabs and whose rows by line ends.
+def read_tsv(
+    path: str | os.PathLike[str], has_header: bool, skip_incomplete: bool = False
+) -> RecordTable:
+    """Reads a table with tabs between columns and a row on each line.
 
     There is no quoting: a quote mark is a character like any other. A row ends with "\\n" or
     "\\r\\n" and nothing else. Empty lines at the end of the file are not rows.
@@ -66,11 +72,8 @@ def read_tsv(path, has_header, skip_incomplete=False):
     Args:
         path: the file.
         has_header: whether the first line names the columns.
-        skip_incomplete: leaves out the rows that have not as many columns as the first line, or an
-            empty one, and prints how many they were.
-
-    Returns:
-        `RecordTable`.
+        skip_incomplete: skips rows that have an empty field, or more or fewer columns than the
+            first line, and logs their number.
 
     Raises:
         InputError: see `read_text`; or the file holds no row, or a row has more or fewer columns
@@ -79,32 +82,29 @@ def read_tsv(path, has_header, skip_incomplete=False):
     records = [line.split("\t") for line in _lines(read_text(path))]
     locations = [f"{path}:{number}" for number in range(1, len(records) + 1)]
     if skip_incomplete:
-        whole = [len(record) == len(records[0]) and all(record) for record in records]
-        if not all(whole):
-            print(f"{path}: skipped {whole.count(False)} rows that lack a field.")
-        records = list(itertools.compress(records, whole))
-        locations = list(itertools.compress(locations, whole))
+        complete = [len(record) == len(records[0]) and all(record) for record in records]
+        if not all(complete):
+            _log.info("%s: skipped %d rows that lack a field.", path, complete.count(False))
+        records = list(itertools.compress(records, complete))
+        locations = list(itertools.compress(locations, complete))
     return _table(path, records, locations, has_header, "tsv")
 
 
-def read_csv(path, has_header):
-    """Reads a table of comma-separated values as RFC 4180 has them.
+def read_csv(path: str | os.PathLike[str], has_header: bool) -> RecordTable:
+    """Reads a table of comma-separated values, by RFC 4180.
 
-    A field in double quotes may hold commas, line ends and doubled quote marks. A place is the line
-    on which its row begins. Empty lines at the end of the file are not rows.
+    A field in double quotes may hold commas, line ends and doubled quote marks. The location of a
+    row is its first line. Empty lines at the end of the file are not rows.
 
     Args:
         path: the file.
         has_header: whether the first line names the columns.
 
-    Returns:
-        `RecordTable`.
-
     Raises:
         InputError: as `read_tsv`; or the quoting is broken.
     """
     text = read_text(path).rstrip("\r\n")
-    # The module's own limit on a field is 128 KiB; here the file is in memory already.
+    # The module limits a field to 128 KiB, but the file is in memory already.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
     records, locations = [], []
@@ -119,14 +119,8 @@ def read_csv(path, has_header):
     return _table(path, records, locations, has_header, "csv")
 
 
-def read_json_lines(path):
-    """Reads a file of JSON objects, one a line.
-
-    Args:
-        path: the file.
-
-    Returns:
-        `RecordTable` of dicts, without a header.
+def read_json_lines(path: str | os.PathLike[str]) -> RecordTable:
+    """Reads a file of JSON objects, one on each line.
 
     Raises:
         InputError: see `read_text`; or the file holds no row, or a line is not a JSON object.
@@ -140,22 +134,19 @@ def read_json_lines(path):
     return RecordTable(records, locations, header=None, layout="jsonl")
 
 
-def parse_record(line, location):
-    """Reads a line of JSON lines.
+def parse_record(line: str, location: str) -> dict[str, Any]:
+    """Parses a line of JSON lines.
 
     Args:
-        line: a str.
-        location: what the message calls it.
-
-    Returns:
-        A dict.
+        line: the line.
+        location: names the line in messages.
 
     Raises:
         InputError: the line is not a JSON object.
     """
     try:
         record = json.loads(line, parse_constant=_no_constant)
-        if "\\u" in line:  # an escape can name half a surrogate pair, which is no text
+        if "\\u" in line:  # an escape can name half a surrogate pair, which is not text
             json.dumps(record, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
@@ -165,18 +156,34 @@ def parse_record(line, location):
     return record
 
 
-def shorten(value, limit=40):
-    """A value as a message shows it: quoted, and cut after `limit` characters."""
+def shorten(value: Any, limit: int = 40) -> str:
+    """Returns a value as a message shows it: quoted, and cut after `limit` characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return repr(text if len(text) <= limit else text[:limit] + "…")
 
 
-def _lines(text):
+def what_is_in(folder: pathlib.Path) -> str:
+    """Lists a folder's first entries, for a message about a missing file."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return f"nor a folder {folder}"
+    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if names[10:] else "")
+    return f"{folder} holds {listed or 'nothing'}"
+
+
+def _lines(text: str) -> list[str]:
     text = text.replace("\r\n", "\n").rstrip("\n")
     return text.split("\n") if text else []
 
 
-def _table(path, records, locations, has_header, layout):
+def _table(
+    path: str | os.PathLike[str],
+    records: list[list[str]],
+    locations: list[str],
+    has_header: bool,
+    layout: Layout,
+) -> RecordTable:
     if len(records) <= has_header or not any(map(any, records)):
         found = "a header alone" if records and has_header else "an empty file"
         raise InputError(f"{path}: expected rows, found {found}.")
@@ -184,26 +191,17 @@ def _table(path, records, locations, has_header, layout):
     for record, location in zip(records, locations, strict=True):
         if len(record) != expected:
             raise InputError(
-                f"{location}: expected {expected} columns, as in the first line, found {len(record)}."
+                f"{location}: expected {expected} columns, as in the first line, found "
+                f"{len(record)}."
             )
     if not has_header:
         return RecordTable(records, locations, None, layout)
     return RecordTable(records[1:], locations[1:], records[0], layout)
 
 
-def _line(data, position):
+def _line(data: bytes, position: int) -> int:
     return data.count(b"\n", 0, position) + 1
 
 
-def _no_constant(name):
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def what_is_in(folder):
-    """A folder's first entries, as a message about a missing file lists them."""
-    try:
-        names = sorted(entry.name for entry in folder.iterdir())
-    except OSError:
-        return f"nor a folder {folder}"
-    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if names[10:] else "")
-    return f"{folder} holds {listed or 'nothing'}"

@@ -5,44 +5,49 @@ import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
+from bert_keras.data.columns import Columns
 from bert_keras.data.tables import RecordTable
 from bert_keras.errors import InputError
 
 PREFIX = "tfds:"
 _REFERENCE = re.compile(r"tfds:(?P<name>[^:]+(:\d+\.\d+\.\d+)?)(:(?P<split>.+))?")
-_PROBE_SECONDS = 3  # without a network, tensorflow-datasets itself retries for minutes
+_PROBE_SECONDS = 3  # without a network, tensorflow-datasets retries for minutes
 
 
-def read_catalogue(reference, columns, kind="class", labelled=True):
-    """Reads one split of a data set, downloading and preparing it if that was not done before.
+def read_catalogue(
+    reference: str, columns: Columns, kind: str = "class", labelled: bool = True
+) -> tuple[RecordTable, Columns]:
+    """Reads one split of a data set; downloads and prepares the data set if necessary.
 
-    Prepared data sets are looked for where tensorflow-datasets does: in the folder that the
-    environment variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
+    Prepared data sets are in the folder that the environment variable TFDS_DATA_DIR names, by
+    default ~/tensorflow_datasets, as for tensorflow-datasets itself.
 
     Args:
-        reference: `tfds:name[/config][:version][:split]`, the split "train" if none is given.
-        columns: `bert_keras.data.rows.Columns`. A feature that it names is taken. Where it keeps
-            its default and the data set has no such feature, the obvious one is taken: the label
-            is the one feature that can be a label of that kind; the text is the one text feature,
-            or, of two, the first by name (a premise before all), and the other is its pair.
+        reference: `tfds:name[/config][:version][:split]`, split "train" unless given.
+        columns: the features to read. Where one has its default value and the data set has no such
+            feature, another is chosen: the label is the only feature that can be a label of that
+            kind; the text is the only text feature, or, of two, the first by name (a premise before
+            all others), and the other is its pair.
         kind: "class" (a ClassLabel), "multi" (a sequence of them) or "number" (a float).
-        labelled: whether the label is wanted.
+        labelled: whether to read the label.
 
     Returns:
-        (`RecordTable` of dicts of the taken features, class names for class numbers; the `Columns` that
-        were taken).
+        (a table of dicts of the chosen features, with class names in place of class numbers; the
+        columns that were chosen).
 
     Raises:
-        InputError: there is no such data set, split or feature, or the data is not here and there
-            is no network to fetch it from.
+        InputError: there is no such data set, split or feature, or the data set is not on this
+            machine and cannot be downloaded.
     """
     builder, name, split = open_catalogue(reference)
     features = builder.info.features
     columns = _pick(reference, features, columns, kind, labelled)
-    wanted = [columns.text, columns.pair, columns.label if labelled else None]
-    wanted = [name for name in wanted if name]
+    candidates = (columns.text, columns.pair, columns.label if labelled else None)
+    wanted = [name for name in candidates if name]
     try:
         rows = builder.as_dataset(split=split)
     except (ValueError, KeyError):
@@ -61,17 +66,19 @@ def read_catalogue(reference, columns, kind="class", labelled=True):
     return RecordTable(records, locations, header=None, layout="jsonl"), columns
 
 
-def open_catalogue(reference):
-    """Finds a data set, downloading and preparing it if that was not done before.
+def open_catalogue(reference: str) -> tuple[Any, str, str]:
+    """Opens a data set; downloads and prepares it if necessary.
 
     Args:
         reference: see `read_catalogue`.
 
     Returns:
-        (its builder, its name with configuration and version, the name of the split).
+        (its `tfds.core.DatasetBuilder`, its name with configuration and version, the name of the
+        split).
 
     Raises:
-        InputError: there is no such data set, or it is not here and cannot be fetched.
+        InputError: there is no such data set, or it is not on this machine and cannot be
+            downloaded.
     """
     parts = _REFERENCE.fullmatch(reference)
     if not parts:
@@ -79,26 +86,26 @@ def open_catalogue(reference):
     return _prepared(reference, parts["name"]), parts["name"], parts["split"] or "train"
 
 
-def _prepared(reference, name):
+def _prepared(reference: str, name: str) -> Any:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise InputError(f"{reference}: needs the package tensorflow-datasets ({error}).") from None
     try:
         builder = tfds.builder(name)
-    except Exception as error:  # each way to be absent has its own class, and a page of text
+    except Exception as error:  # each cause has its own class, and a page of text
         raise InputError(f"{reference}: {_first_line(error)}") from None
     if not builder.is_prepared():
-        urls = builder.url_infos or ()  # a data set that is made here comes from nowhere
+        urls = builder.url_infos or ()  # a generated data set has none
         hosts = ["{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls]
         host = max(hosts, key=hosts.count, default=None)
-        if host and not _answers(host):
+        if host and not _responds(host):
             raise InputError(
-                f"{reference}: the data set is not in {builder.data_dir}, and {host}, where it "
-                "would come from, does not answer."
+                f"{reference}: the data set is not in {builder.data_dir}, and its host {host} does "
+                "not respond."
             )
         try:
-            with _nothing_left(builder):
+            with _removed_on_failure(builder):
                 builder.download_and_prepare()
         except Exception as error:  # whatever a data set's own code raises
             raise InputError(f"{reference}: cannot be prepared: {_first_line(error)}") from error
@@ -106,48 +113,50 @@ def _prepared(reference, name):
 
 
 @contextlib.contextmanager
-def _nothing_left(builder):
-    """Removes the folders that were made for a data set that fails; downloads stay."""
+def _removed_on_failure(builder: Any) -> Iterator[None]:
+    """Removes the folders of a data set whose preparation fails; keeps downloads."""
     folder = next(path for path in builder.data_path.parents if path.name == builder.name)
-    was_there = folder.exists()
+    existed = folder.exists()
     try:
         yield
     except Exception:
-        if not was_there and folder.exists():
+        if not existed and folder.exists():
             folder.rmtree()
         with contextlib.suppress(OSError):
-            os.removedirs(folder.parent / "downloads" / "extracted")  # as far as they are empty
+            os.removedirs(folder.parent / "downloads" / "extracted")  # only empty ones
         raise
 
 
-def _answers(host):
+def _responds(host: str) -> bool:
     try:
         urllib.request.urlopen(host, timeout=_PROBE_SECONDS).close()
     except urllib.error.HTTPError:
-        return True  # it refuses, so it is there
+        return True  # a refusal is a response
     except OSError:
         return False
     return True
 
 
-def _pick(reference, features, columns, kind, labelled):
+def _pick(
+    reference: str, features: Mapping[str, Any], columns: Columns, kind: str, labelled: bool
+) -> Columns:
     from tensorflow_datasets import features as types
 
-    def is_label(feature):
+    def is_label(feature: Any) -> bool:
         if kind == "number":
             return feature.shape == () and feature.tf_dtype.is_floating
-        if kind == "multi":  # a Sequence passes for its elements: ask for it first
+        if kind == "multi":  # a Sequence of ClassLabels
             return isinstance(feature, types.Sequence) and is_class(feature.feature)
         return is_class(feature)
 
-    def is_class(feature):
+    def is_class(feature: Any) -> bool:
         return isinstance(feature, types.ClassLabel)
 
-    defaults = type(columns)()
+    defaults = Columns()
     text, pair, label = columns.text, columns.pair, columns.label
     if text == defaults.text and text not in features:
         texts = [name for name, feature in features.items() if isinstance(feature, types.Text)]
-        texts.sort(key=lambda name: (name != "premise", name))  # the catalogue's order is not kept
+        texts.sort(key=lambda name: (name != "premise", name))  # features come in no order
         if len(texts) not in (1, 2):
             raise _unclear(reference, "text", features)
         text, pair = texts[0], pair or (texts[1] if texts[1:] else None)
@@ -161,25 +170,25 @@ def _pick(reference, features, columns, kind, labelled):
             raise InputError(
                 f"{reference}: there is no feature {name!r}; there are {_listed(features)}."
             )
-    return type(columns)(text, pair, label)
+    return Columns(text, pair, label)
 
 
-def _unclear(reference, what, features):
+def _unclear(reference: str, what: str, features: Mapping[str, Any]) -> InputError:
     return InputError(
         f"{reference}: say which feature is the {what}; there are {_listed(features)}."
     )
 
 
-def _listed(features):
+def _listed(features: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} ({type(feature).__name__})" for name, feature in features.items())
 
 
-def _to_list(values):
+def _to_list(values: Any) -> list[Any]:
     return values.to_list() if hasattr(values, "to_list") else values.numpy().tolist()
 
 
-def _plain(feature, value, where):
-    """A value of a data set as JSON would have it: text for bytes, names for class numbers."""
+def _plain(feature: Any, value: Any, where: str) -> Any:
+    """Converts a value of a data set for JSON: bytes to text, class numbers to names."""
     if isinstance(value, list):
         return [_plain(feature.feature, each, where) for each in value]
     if isinstance(value, bytes):
@@ -189,10 +198,10 @@ def _plain(feature, value, where):
             raise InputError(f"{where} is not UTF-8.") from None
     if isinstance(value, int) and hasattr(feature, "names"):
         if not 0 <= value < feature.num_classes:
-            raise InputError(f"{where} is {value}, which is no class: these rows have no label.")
+            raise InputError(f"{where} is {value}, which is not a class: these rows have no label.")
         return feature.names[value]
     return value
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,1 +1,1 @@
-"""One Keras layer a file, in keras.ops alone, so that any Keras backend runs them."""
+"""The layers of BERT, one family a file, in keras.ops only, so any Keras backend runs them."""

@@ -1,52 +1,56 @@
-"""Dropout whose masks come from bytes."""
+"""Dropout that draws a byte for each element."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from bert_keras.layers.execution import Execution
+from bert_keras.layers.types import Tensor
+
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Dropout(keras.layers.Dropout):
-    """Keras's Dropout with four elements' masks drawn from one random number.
+    """Keras's Dropout with the masks of four elements drawn from one random integer.
 
-    Srivastava et al. 2014 (JMLR 15, section 4): each element is 0 with probability `rate`, and
-    what stays is divided by the probability of staying.
+    Srivastava et al. 2014 (JMLR 15, section 4): each element is set to 0 with probability `rate`,
+    and the others are divided by the probability of being kept.
 
-    Keras draws a float for each element, which on a CPU is most of the cost of dropout. A byte
-    is enough: `rate` is rounded to a whole number of 256ths (0.1 becomes 26 / 256 = 0.1016), and
-    the division is by the probability that results, so that the mean is exact.
+    Keras draws a float for each element, which is most of the cost of dropout on a CPU. A byte is
+    enough: `rate` is rounded to a multiple of 1/256 (0.1 becomes 26 / 256 = 0.1016), and the
+    division uses the rounded probability, so the mean is exact.
 
     Attributes:
-        stream: a function without arguments that gives an int, or an int scalar. Where replicas
-            hold copies of one seed, each is to have a number of its own here: their masks would
-            be the same otherwise. None where there are no replicas.
+        execution: see `Execution.replica`.
 
     Args:
         rate: the probability that an element is dropped, 0 or more and below 1.
-        seed: as in Keras; from its global seed unless given, so that
-            `keras.utils.set_random_seed` repeats a run.
+        seed: as in Keras; from its global seed unless given, so `keras.utils.set_random_seed`
+            makes a run reproducible.
         **kwargs: `name`, `dtype`.
     """
 
-    stream = None
+    execution = Execution()
 
-    def draw_seed(self):
-        """Advances this layer's seed and returns what `call` takes as `seed`; None at rate 0.
+    def draw_seed(self) -> Tensor | None:
+        """Advances the layer's seed generator and returns a seed for `call`; None at rate 0.
 
-        A seed that is drawn before a call gives the same mask however often the call is made,
-        which is what computing an activation again in the backward pass needs.
+        Every call with one seed drops the same elements, as recomputation in the backward pass
+        requires.
         """
         if self.rate == 0:
             return None
         seed = self.seed_generator.next()
-        return seed + ops.cast(self.stream(), seed.dtype) if self.stream else seed
+        replica = self.execution.replica
+        return seed if replica is None else seed + ops.cast(replica(), seed.dtype)
 
-    def call(self, inputs, training=False, seed=None):
-        """Drops.
+    def call(self, inputs: Tensor, training: bool = False, seed: Tensor | None = None) -> Tensor:
+        """Applies dropout.
 
         Args:
             inputs: a tensor.
-            training: whether to drop.
-            seed: what `draw_seed` returned; drawn here unless given.
+            training: whether to apply dropout; otherwise the inputs are returned.
+            seed: returned by `draw_seed`; drawn here unless given.
 
         Returns:
             A tensor of the inputs' shape and dtype.
@@ -58,20 +62,20 @@ class Dropout(keras.layers.Dropout):
         count = 1
         for size in shape:
             count = count * size
-        seed = _Drawn(self.draw_seed() if seed is None else seed)
-        numbers = keras.random.randint(
-            ((count + 3) // 4, 1), -(2**31), 2**31 - 1, dtype="int32", seed=seed
+        generator = _Drawn(self.draw_seed() if seed is None else seed)
+        integers = keras.random.randint(
+            ((count + 3) // 4, 1), -(2**31), 2**31 - 1, dtype="int32", seed=generator
         )
-        draws = ops.reshape(ops.view(numbers, "uint8"), (-1,))[:count]  # [elements]
+        draws = ops.reshape(ops.view(integers, "uint8"), (-1,))[:count]  # [elements]
         kept = ops.reshape(draws, shape) >= dropped
         return ops.where(kept, inputs * (256 / (256 - dropped)), ops.zeros((), inputs.dtype))
 
 
 class _Drawn(keras.random.SeedGenerator):
-    """A seed in the place of a generator: `keras.random` takes no tensors as seeds."""
+    """A generator that returns one given seed: `keras.random` takes no tensors as seeds."""
 
-    def __init__(self, seed):
-        self._seed = seed  # and no state, which the parent would make a variable of
+    def __init__(self, seed: Tensor):
+        self._seed = seed  # The parent's constructor is not called: it would make a variable.
 
-    def next(self, ordered=True):
+    def next(self, ordered: bool = True) -> Any:
         return self._seed

@@ -1,32 +1,34 @@
-"""What goes into the first block: the sum of word, position and segment embeddings."""
+"""The input of the first block: the sum of word, position and segment embeddings."""
 
 import keras
+from keras import ops
 
 from bert_keras.layers.dropout import Dropout
 from bert_keras.layers.position_embedding import PositionEmbedding
 from bert_keras.layers.sinusoidal_position_encoding import SinusoidalPositionEncoding
+from bert_keras.layers.types import LayerConfig, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Embeddings(keras.layers.Layer):
     """LayerNorm(word + position + segment), then dropout.
 
-    Devlin et al. 2018 (arXiv 1810.04805), section 3 and figure 2. All of it keeps the
+    Devlin et al. 2018 (arXiv 1810.04805), section 3 and figure 2. The layer computes in the
     variables' dtype under mixed precision: a gather is no faster in bfloat16, casting a table of
-    30,522 words at each step would cost more than it saves, and what comes out is what the blocks
-    add to (see `TransformerBlock`).
+    30,522 words at each step would cost more than it saves, and the output is the start of the
+    residual stream (see `TransformerBlock`).
 
     With sinusoidal positions the words are first scaled by √hidden (Vaswani et al. 2017, arXiv
-    1706.03762, section 3.4): beside an encoding of amplitude 1, words that start at 0.02 would
-    hardly be seen.
+    1706.03762, section 3.4). Otherwise word vectors with a standard deviation of 0.02 would be
+    negligible beside an encoding of amplitude 1.
 
     Args:
-        vocab_size: how many words there are.
+        vocab_size: number of words.
         hidden_size: width of a vector.
-        max_position_embeddings: how many learned positions there are.
-        type_vocab_size: how many segments there are.
+        max_position_embeddings: number of learned positions.
+        type_vocab_size: number of segments.
         position_embedding_type: "absolute" (learned) or "sinusoidal".
-        hidden_dropout_prob: share of the sum that is dropped in training.
+        hidden_dropout_prob: share of the output that is dropped in training.
         layer_norm_eps: added to the variance in LayerNorm.
         initializer_range: standard deviation of the truncated normal that fills the tables.
         **kwargs: `name`, `dtype`.
@@ -34,15 +36,15 @@ class Embeddings(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        hidden_size,
-        max_position_embeddings=512,
-        type_vocab_size=2,
-        position_embedding_type="absolute",
-        hidden_dropout_prob=0.1,
-        layer_norm_eps=1e-12,
-        initializer_range=0.02,
-        **kwargs,
+        vocab_size: int,
+        hidden_size: int,
+        max_position_embeddings: int = 512,
+        type_vocab_size: int = 2,
+        position_embedding_type: str = "absolute",
+        hidden_dropout_prob: float = 0.1,
+        layer_norm_eps: float = 1e-12,
+        initializer_range: float = 0.02,
+        **kwargs: object,
     ):
         super().__init__(**kwargs)
         self.vocab_size = vocab_size
@@ -72,7 +74,7 @@ class Embeddings(keras.layers.Layer):
         )
         self.dropout = Dropout(hidden_dropout_prob, dtype=exact, name="dropout")
 
-    def _table(self, rows, name):
+    def _table(self, rows: int, name: str) -> keras.layers.Embedding:
         return keras.layers.Embedding(
             rows,
             self.hidden_size,
@@ -83,33 +85,47 @@ class Embeddings(keras.layers.Layer):
             name=name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for table in (self.word, self.segment, self.position):
             table.build(input_shape)
         self.layer_norm.build((*input_shape, self.hidden_size))
 
-    def call(self, token_ids, segment_ids, position_ids, training=False):
+    def call(
+        self,
+        token_ids: Tensor,
+        segment_ids: Tensor,
+        position_ids: Tensor,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         """Embeds tokens.
 
         Args:
             token_ids: int32 [batch, length].
             segment_ids: int32 [batch, length], 0 for sentence A, 1 for sentence B.
             position_ids: int32 [batch, length], from 0 in each example.
-            training: whether to drop.
+            training: whether to apply dropout.
 
         Returns:
-            [batch, length, hidden], of the variables' dtype.
+            hidden_states: [batch, length, hidden], in the variables' dtype.
+            word_embeddings: [vocab, hidden], the table itself, for a head that is tied to it.
         """
         words = self.word(token_ids)  # [batch, length, hidden]
         if self.position_embedding_type == "sinusoidal":
             words = words * self.hidden_size**0.5
         summed = words + self.segment(segment_ids) + self.position(position_ids)
-        return self.dropout(self.layer_norm(summed), training=training)
+        hidden_states = self.dropout(self.layer_norm(summed), training=training)
+        return hidden_states, ops.convert_to_tensor(self.word.embeddings)
 
-    def compute_output_spec(self, token_ids, *_, **__):
-        return keras.KerasTensor((*token_ids.shape, self.hidden_size), self.variable_dtype)
+    def compute_output_spec(
+        self, token_ids: Tensor, *_: object, **__: object
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        shapes = (*token_ids.shape, self.hidden_size), (self.vocab_size, self.hidden_size)
+        hidden_states, word_embeddings = (
+            keras.KerasTensor(shape, self.variable_dtype) for shape in shapes
+        )
+        return hidden_states, word_embeddings
 
-    def get_config(self):
+    def get_config(self) -> LayerConfig:
         return super().get_config() | {
             "vocab_size": self.vocab_size,
             "hidden_size": self.hidden_size,

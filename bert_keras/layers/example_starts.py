@@ -1,12 +1,14 @@
-"""Where the examples of packed rows begin."""
+"""The first tokens of the examples in packed rows."""
 
 from keras import ops
 
+from bert_keras.layers.types import Tensor
 
-def example_starts(example_ids):
+
+def example_starts(example_ids: Tensor) -> Tensor:
     """Marks the first token of every example.
 
-    A row may hold several examples: one starts wherever `example_ids` is above 0 and differs from
+    A row may hold several examples. One starts wherever `example_ids` is above 0 and differs from
     its left neighbour.
 
     Args:

@@ -1,25 +1,29 @@
-"""The position-wise feed-forward network."""
+"""The position-wise feed-forward network and its activations."""
+
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
-from bert_keras.layers.custom_gradient import custom_gradient
+from bert_keras.layers.custom_gradient import Gradient, custom_gradient
 from bert_keras.layers.dense import Dense
+from bert_keras.layers.execution import Compile
+from bert_keras.layers.types import LayerConfig, Shape, Tensor
 
 
-def gelu(x, approximate=False, jit=None):
+def gelu(x: Tensor, approximate: bool = False, jit: Compile | None = None) -> Tensor:
     """x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, arXiv 1606.08415).
 
-    In float32 under every dtype policy: in bfloat16 TensorFlow's kernels for it are less exact
-    and take longer than these, casts included. Its slope, Φ(x) + x φ(x) with φ the density, is
-    computed beside it and is all that is kept for the gradient, in x's dtype: differentiating
-    operation by operation would keep three arrays of float32.
+    It is computed in float32 under every dtype policy: TensorFlow's bfloat16 kernels are less exact
+    and slower than this, casts included. The slope, Φ(x) + x φ(x) with φ the density, is computed
+    with the value, and it alone is kept for the gradient, in x's dtype. Differentiating operation
+    by operation would keep three float32 arrays.
 
     Args:
         x: a tensor.
-        approximate: whether by the paper's tanh, as google-research/bert computes it.
-        jit: a function that makes a compiled function of one, or None. Operation by operation,
-            some fourteen arrays go through memory; compiled, three do.
+        approximate: whether to use the paper's tanh form, as google-research/bert does.
+        jit: compiles a function, or None. Operation by operation about fourteen arrays pass through
+            memory; compiled, three do.
 
     Returns:
         A tensor of x's shape and dtype.
@@ -28,33 +32,33 @@ def gelu(x, approximate=False, jit=None):
         return ops.cast(ops.gelu(_widened(x), approximate=True), x.dtype)
 
     @custom_gradient
-    def apply(x):
+    def apply(x: Tensor) -> tuple[Tensor, Gradient]:
         value, slope = (jit(_gelu_and_slope) if jit else _gelu_and_slope)(x)
         return value, lambda upstream: upstream * slope
 
     return apply(x)
 
 
-def _gelu_and_slope(x):
+def _gelu_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
     wide = _widened(x)
     cumulative = 0.5 + 0.5 * ops.erf(wide * 0.5**0.5)
     density = ops.exp(-0.5 * ops.square(wide)) * 0.3989422804014327  # 1 / √(2π)
     return ops.cast(wide * cumulative, x.dtype), ops.cast(cumulative + wide * density, x.dtype)
 
 
-def _widened(x):
+def _widened(x: Tensor) -> Tensor:
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
-def fusible_gelu(x):
-    """The exact GELU in the form that graph optimizers know, which join it with the product before.
+def fusible_gelu(x: Tensor) -> Tensor:
+    """The exact GELU in the form that graph optimizers recognize and fuse with the product before.
 
-    TensorFlow on oneDNN then computes it on the product's float32 sums, LiteRT as one operation.
-    Where nothing is joined, as without a graph, it computes in x's own dtype. It is for inference:
-    a gradient needs what stands between the two.
+    TensorFlow with oneDNN then computes it on the product's float32 sums, LiteRT as one operation.
+    Where nothing is fused, as in eager mode, it computes in x's own dtype. It is for inference:
+    a gradient needs the tensor between the two.
 
     Args:
-        x: a tensor, a product with its bias.
+        x: a tensor, the sum of a product and a bias.
 
     Returns:
         A tensor of x's shape and dtype.
@@ -62,11 +66,11 @@ def fusible_gelu(x):
     return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
 
 
-def _tanh_gelu(x):
+def _tanh_gelu(x: Tensor) -> Tensor:
     return gelu(x, approximate=True)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "gelu": gelu,
     "gelu_new": _tanh_gelu,
     "gelu_pytorch_tanh": _tanh_gelu,
@@ -77,33 +81,39 @@ ACTIVATIONS = {
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class FeedForward(keras.layers.Layer):
-    """Two linear maps with an activation between, the same for each token.
+    """Two linear maps with an activation between them, applied to each token.
 
-    Vaswani et al. 2017 (arXiv 1706.03762), section 3.3, with BERT's activation for their ReLU
+    Vaswani et al. 2017 (arXiv 1706.03762), section 3.3, with BERT's activation in place of ReLU
     (Devlin et al. 2018, arXiv 1810.04805, appendix A.2):
 
         FFN(x) = GELU(x W_1 + b_1) W_2 + b_2
 
     Args:
         intermediate_size: width between the two maps.
-        hidden_act: "gelu" (exact), "gelu_new" or "gelu_pytorch_tanh" (its tanh approximation, up
-            to 5e-4 away), "relu" or "silu".
+        hidden_act: "gelu" (exact), "gelu_new" or "gelu_pytorch_tanh" (its tanh approximation, which
+            differs by up to 5e-4), "relu" or "silu".
         initializer_range: standard deviation of the truncated normal that fills the kernels.
         **kwargs: `name`, `dtype`.
     """
 
-    def __init__(self, intermediate_size, hidden_act="gelu", initializer_range=0.02, **kwargs):
+    def __init__(
+        self,
+        intermediate_size: int,
+        hidden_act: str = "gelu",
+        initializer_range: float = 0.02,
+        **kwargs: object,
+    ):
         super().__init__(**kwargs)
         self.intermediate_size = intermediate_size
         self.hidden_act = hidden_act
         self.initializer_range = initializer_range
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         hidden = input_shape[-1]
         self.intermediate = self._dense(hidden, self.intermediate_size, "intermediate")
         self.output_projection = self._dense(self.intermediate_size, hidden, "output_projection")
 
-    def _dense(self, width_in, width_out, name):
+    def _dense(self, width_in: int | None, width_out: int | None, name: str) -> Dense:
         dense = Dense(
             width_out,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
@@ -113,13 +123,15 @@ class FeedForward(keras.layers.Layer):
         dense.build((None, width_in))
         return dense
 
-    def call(self, hidden_states, training=False, jit=None):
-        """Transforms each token by itself.
+    def call(
+        self, hidden_states: Tensor, training: bool = False, jit: Compile | None = None
+    ) -> Tensor:
+        """Transforms each token independently.
 
         Args:
             hidden_states: [batch, length, hidden].
-            training: whether there will be gradients.
-            jit: see `gelu`; for training.
+            training: whether gradients will be computed.
+            jit: see `gelu`; used in training.
 
         Returns:
             [batch, length, hidden].
@@ -133,10 +145,10 @@ class FeedForward(keras.layers.Layer):
             inside = ACTIVATIONS[self.hidden_act](inside)
         return ops.reshape(self.output_projection(inside), shape)  # [batch, length, hidden]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> LayerConfig:
         return super().get_config() | {
             "intermediate_size": self.intermediate_size,
             "hidden_act": self.hidden_act,

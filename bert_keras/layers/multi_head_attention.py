@@ -1,15 +1,16 @@
-"""Self-attention, written out."""
+"""Multi-head self-attention."""
 
 import keras
 from keras import ops
 
 from bert_keras.layers.dense import Dense, add_bias
 from bert_keras.layers.dropout import Dropout
+from bert_keras.layers.types import LayerConfig, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class MultiHeadAttention(keras.layers.Layer):
-    """Every token gathers from the tokens that it attends to, in several ways at once.
+    """Scaled dot-product self-attention with several heads.
 
     Vaswani et al. 2017 (arXiv 1706.03762), section 3.2:
 
@@ -17,16 +18,16 @@ class MultiHeadAttention(keras.layers.Layer):
         head_i       = softmax(Q_i K_iᵀ / √d) V_i
         Q, K, V      = x W_Q + b_Q,  x W_K + b_K,  x W_V + b_V
 
-    with d = hidden / h. As in BERT, the four projections have biases, and dropout falls on the
-    attention probabilities, so that a token now and then misses another altogether.
+    with d = hidden / h. As in BERT, the four projections have biases, and dropout is applied to
+    the attention probabilities.
 
     Scores and softmax are in the compute dtype: they are the largest arrays of the model, and
-    casting them to float32 and back would cost more than the softmax. TensorFlow's kernels on
-    oneDNN, as XLA's, sum a bfloat16 softmax in float32, so that no more is lost than the rounding
-    of the result (2^-8); only with oneDNN turned off does the sum lose more.
+    casting them to float32 and back would cost more than the softmax. TensorFlow's oneDNN kernels
+    and XLA sum a bfloat16 softmax in float32, so only the result is rounded (2^-8). With oneDNN
+    turned off, the sum loses more.
 
     Args:
-        num_attention_heads: h, which divides the width of the input.
+        num_attention_heads: h; must divide the width of the input.
         attention_probs_dropout_prob: share of the probabilities that is dropped in training.
         initializer_range: standard deviation of the truncated normal that fills the kernels.
         **kwargs: `name`, `dtype`.
@@ -34,10 +35,10 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def __init__(
         self,
-        num_attention_heads,
-        attention_probs_dropout_prob=0.1,
-        initializer_range=0.02,
-        **kwargs,
+        num_attention_heads: int,
+        attention_probs_dropout_prob: float = 0.1,
+        initializer_range: float = 0.02,
+        **kwargs: object,
     ):
         super().__init__(**kwargs)
         self.num_attention_heads = num_attention_heads
@@ -47,7 +48,7 @@ class MultiHeadAttention(keras.layers.Layer):
             attention_probs_dropout_prob, dtype=self.dtype_policy, name="dropout"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         hidden = input_shape[-1]
         for name in ("query", "key", "value", "output_projection"):
             dense = Dense(
@@ -61,15 +62,22 @@ class MultiHeadAttention(keras.layers.Layer):
             dense.build((None, hidden))
             setattr(self, name, dense)
 
-    def call(self, hidden_states, attention_mask, positions=None, training=False, seed=None):
-        """Attends.
+    def call(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor,
+        positions: Tensor | None = None,
+        training: bool = False,
+        seed: Tensor | None = None,
+    ) -> Tensor:
+        """Computes the attention of all tokens to all tokens.
 
         Args:
             hidden_states: [batch, length, hidden].
             attention_mask: [batch, 1, length, length], added to the scores.
-            positions: int32 [read], which tokens' results are wanted, counted through the rows end to
-                end; None for all.
-            training: whether to drop.
+            positions: int32 [read], the tokens whose results are needed, as indices into
+                [batch * length]; None for all.
+            training: whether to apply dropout.
             seed: of the dropout, see `Dropout.call`.
 
         Returns:
@@ -78,10 +86,10 @@ class MultiHeadAttention(keras.layers.Layer):
         batch, length, hidden = ops.shape(hidden_states)
         heads = self.num_attention_heads
         size = hidden // heads
-        # A product of matrices is one MatMul; of three dimensions it is a batch of small ones.
+        # A product of matrices is one MatMul; with three dimensions it is a batch of small ones.
         tokens = ops.reshape(hidden_states, (-1, hidden))  # [batch * length, hidden]
-        # The three projections as one product. The scale goes on the queries' weights, of which
-        # there are fewer than scores.
+        # The three projections as one product. The scale is applied to the queries' weights, which
+        # are fewer than the scores.
         projections = self.query, self.key, self.value
         scales = size**-0.5, 1.0, 1.0
         kernel = ops.concatenate(
@@ -101,16 +109,16 @@ class MultiHeadAttention(keras.layers.Layer):
         )  # [batch, heads, length, length]
         probabilities = ops.softmax(scores + attention_mask)
         probabilities = self.dropout(probabilities, training=training, seed=seed)
-        gathered = ops.matmul(probabilities, value)  # [batch, heads, length, size]
+        heads_output = ops.matmul(probabilities, value)  # [batch, heads, length, size]
 
-        together = ops.transpose(gathered, (0, 2, 1, 3))  # [batch, length, heads, size]
-        together = ops.reshape(together, (-1, hidden))  # [batch * length, hidden]
+        concatenated = ops.transpose(heads_output, (0, 2, 1, 3))  # [batch, length, heads, size]
+        concatenated = ops.reshape(concatenated, (-1, hidden))  # [batch * length, hidden]
         if positions is not None:
-            together = ops.take(together, positions, axis=0)  # [read, hidden]
+            concatenated = ops.take(concatenated, positions, axis=0)  # [read, hidden]
             batch, length = 1, -1
-        return ops.reshape(self.output_projection(together), (batch, length, hidden))
+        return ops.reshape(self.output_projection(concatenated), (batch, length, hidden))
 
-    def get_config(self):
+    def get_config(self) -> LayerConfig:
         return super().get_config() | {
             "num_attention_heads": self.num_attention_heads,
             "attention_probs_dropout_prob": self.attention_probs_dropout_prob,

@@ -3,17 +3,19 @@
 import keras
 from keras import ops
 
+from bert_keras.layers.types import LayerConfig, Shape, Tensor
 
-def waves(position_ids, width, base):
-    """Sines and cosines of the position at wavelengths from 2π to base · 2π, by turns.
+
+def waves(position_ids: Tensor, width: int, base: float) -> Tensor:
+    """Sines and cosines of the position, alternating, at wavelengths from 2π to base · 2π.
 
     Args:
         position_ids: int32 [...].
-        width: how many, even.
-        base: float.
+        width: number of features, even.
+        base: ratio of the longest to the shortest wavelength.
 
     Returns:
-        float32 [..., width], whatever the policy: bfloat16 cannot tell position 256 from 257.
+        float32 [..., width] under every policy: bfloat16 cannot represent position 257.
     """
     two_i = ops.arange(0, width, 2, dtype="float32")  # [width / 2]
     frequency = ops.exp(-ops.log(base) * two_i / width)
@@ -32,19 +34,19 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         PE(pos, 2i)     = sin(pos / 10000^(2i / hidden))
         PE(pos, 2i + 1) = cos(pos / 10000^(2i / hidden))
 
-    There is nothing to learn and no longest position. It is computed from `position_ids`, so that
-    every example of a packed row starts at position 0.
+    It has no weights and no longest position. It is computed from `position_ids`, so every example
+    of a packed row starts at position 0.
 
     Args:
         hidden_size: width of a vector, even.
         **kwargs: `name`, `dtype`.
     """
 
-    def __init__(self, hidden_size, **kwargs):
+    def __init__(self, hidden_size: int, **kwargs: object):
         super().__init__(**kwargs)
         self.hidden_size = hidden_size
 
-    def call(self, position_ids):
+    def call(self, position_ids: Tensor) -> Tensor:
         """Encodes positions.
 
         Args:
@@ -55,8 +57,8 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         """
         return ops.cast(waves(position_ids, self.hidden_size, 10000.0), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.hidden_size)
 
-    def get_config(self):
+    def get_config(self) -> LayerConfig:
         return super().get_config() | {"hidden_size": self.hidden_size}

@@ -1,118 +1,138 @@
-"""What every model here is: an encoder, or one with heads beside it."""
+"""The base of all models: an encoder, or an encoder with heads."""
 
-import functools
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Self
 
 import keras
 
+from bert_keras.checkpoints import load
+from bert_keras.checkpoints.heads import Heads
 from bert_keras.config import BertConfig
-from bert_keras.layers.dropout import Dropout
-from bert_keras.layers.pooling import ExamplePooling
+from bert_keras.layers.execution import Execution
 from bert_keras.layers.transformer_block import TransformerBlock
-from bert_keras.serving.litert_block import block_on_rows
 
 
 class BertModel(keras.Model):
     """A functional-API graph on a `BertConfig`.
 
-    Subclasses make their graph in `__init__`, whose arguments are `config`, those of their heads,
-    `dtype`, `name` and `trainable`, and set `dtype_policy` and `config`.
+    A subclass makes its graph in `__init__`. The arguments are `config`, its own `options`,
+    `dtype`, `name` and `trainable`; it sets `config`, `dtype_policy` and, if it has heads,
+    `encoder`.
+
+    `compile`, `fit` and `.keras` files work as for any Keras model. Such a file keeps which layers
+    are trainable, and the optimizer's state. It loads with `keras.saving.load_model`, without
+    custom objects, wherever the model's class has been imported. `keras.models.clone_model` gives
+    a plain functional model with the same layers.
     """
 
-    @property
-    def heads(self):
-        """What the model has beside an encoder, as `checkpoints.mapping.weights` wants it."""
+    config: BertConfig
+    _execution = Execution()
+
+    @classmethod
+    def heads_for(cls, **options: Any) -> Heads:
+        """Returns the heads of a model with these options; see `checkpoints.heads.Heads`."""
         return {}
 
     @property
-    def reads_first_token_alone(self):
-        """Whether the last block's vectors are read at the first token of each example alone."""
+    def heads(self) -> Heads:
+        """The heads of the model."""
+        return self.heads_for(**self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of the constructor that other models do not have, by name."""
+        return {}
+
+    @property
+    def uses_first_token_only(self) -> bool:
+        """Whether the head uses the first token of each example and no other."""
         return False
 
     @property
-    def recompute(self):
-        """Whether training computes the blocks' insides twice, to keep them in memory once.
+    def blocks(self) -> list[TransformerBlock]:
+        """The Transformer blocks, the first one first."""
+        encoder: keras.Model = getattr(self, "encoder", self)
+        return [layer for layer in encoder.layers if isinstance(layer, TransformerBlock)]
 
-        See `TransformerBlock.recompute`. To be set before the first training step is traced; it
-        is in no config, so no file of the model tells how it was trained.
-        """
-        return any(block.recompute for block in _blocks_of(self))
+    @property
+    def execution(self) -> Execution:
+        """How the layers are executed. To be set before the model is traced; in no config."""
+        return self._execution
 
-    @recompute.setter
-    def recompute(self, value):
-        for block in _blocks_of(self):
-            block.recompute = value
+    @execution.setter
+    def execution(self, value: Execution) -> None:
+        self._execution = value
+        for layer in self._flatten_layers(include_self=False):
+            if hasattr(layer, "execution"):
+                layer.execution = value
 
-    def expect_one_example_a_row(self):
-        """Has the model read rows of one example each, from the first token on, as they are.
-
-        It is for runtimes that want to know all shapes beforehand: what is found by searching in
-        packed rows has none. The blocks compute in forms that suit such runtimes, the last of them
-        for the first token alone where no other is read. To be called before the model is traced.
-        """
-        for layer in [*self.layers, *_encoder_of(self).layers]:
-            if isinstance(layer, ExamplePooling):
-                layer.one_a_row = True
-        blocks = _blocks_of(self)
-        for block in blocks:
-            last = block is blocks[-1]
-            block.stand_in = functools.partial(
-                block_on_rows, first_alone=last and self.reads_first_token_alone
-            )
-
-    def share_blocks(self, trace, jit, whole=False):
-        """Has training make a function of one block, and call it for each with that one's weights.
-
-        What is traced for one does for all then, which is most of a step's graph.
+    @classmethod
+    def _load(cls, ref: str | os.PathLike[str], dtype: Any, **options: Any) -> Self:
+        """Does what each model's `from_pretrained` does.
 
         Args:
-            trace: a function that makes a traced function of one.
-            jit: a function that makes a compiled function of one, and makes it once, or None.
-                Activations are compiled; their shapes are to be known beforehand.
-            whole: whether all that is in a block is compiled, where shapes are known beforehand.
+            ref: the checkpoint.
+            dtype: see the constructor.
+            **options: the model's `options`, None where the checkpoint decides.
         """
-        blocks = _blocks_of(self)
-        inside = blocks[0].with_weights
-        traced, compiled = trace(inside), jit(inside) if whole else None
+        with load.open_checkpoint(ref) as checkpoint:
+            config, options = cls._choose(checkpoint, **options)
+            load.check_shapes(checkpoint, config, cls.heads_for(**options))
+            model = cls(config, **options, dtype=dtype)
+            load.announce(load.copy_weights(checkpoint, model))
+        return model
 
-        def shared(weights, hidden_states, attention_mask, positions, seeds):
-            # See `TransformerBlock` for why not where some tokens are read alone.
-            function = compiled if whole and positions is None else traced
-            return function(weights, hidden_states, attention_mask, positions, seeds)
+    @classmethod
+    def _choose(
+        cls, checkpoint: load.Checkpoint, **options: Any
+    ) -> tuple[BertConfig, dict[str, Any]]:
+        """Returns the constructor's config and options for a checkpoint; see `_load`."""
+        return checkpoint.config, options
 
-        for block in blocks:
-            block.shared, block.jit = shared, jit
-
-    def tell_replicas_apart(self, replica):
-        """Has every replica of a distributed training draw dropout masks of its own.
-
-        Args:
-            replica: a function without arguments that gives the number of the replica that calls
-                it. The masks of number 0 are those of a training on one device.
-        """
-        for layer in [*self.layers, _encoder_of(self).get_layer("embeddings").dropout]:
-            if isinstance(layer, Dropout):
-                layer.stream = replica
-        for block in _blocks_of(self):
-            for dropout in block.dropouts:
-                dropout.stream = replica
-
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "config": self.config.to_dict(),
+            **self.options,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
+            "trainable_layers": _trainable_layers(self),
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
+    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> Self:
+        config = config | {"config": BertConfig.from_dict(config["config"])}
+        # Files from before there was such an entry do not say it.
+        trainable_layers = config.pop("trainable_layers", None)
+        model = cls(**config)
+        if trainable_layers is not None:
+            model.trainable = config["trainable"]
+            # Set in each: an assignment that changes nothing does not reach the layers inside.
+            for path, layer, parent in _inner_layers(model):
+                layer.trainable = trainable_layers.get(path, parent.trainable)
+        return model
 
 
-# No properties: Keras saves what it finds under each attribute, and would go round in circles.
-def _encoder_of(model):
-    return getattr(model, "encoder", model)
+def _trainable_layers(model: BertModel) -> dict[str, bool]:
+    """`trainable` by path, of each inner layer where it differs from the layer around it."""
+    return {
+        path: layer.trainable
+        for path, layer, parent in _inner_layers(model)
+        if layer.trainable != parent.trainable
+    }
 
 
-def _blocks_of(model):
-    return [layer for layer in _encoder_of(model).layers if isinstance(layer, TransformerBlock)]
+def _inner_layers(
+    layer: keras.layers.Layer, prefix: str = ""
+) -> Iterator[tuple[str, keras.layers.Layer, keras.layers.Layer]]:
+    """Yields the path of each inner layer, the layer, and the layer around it.
+
+    A layer comes before those inside of it, because setting its `trainable` may set theirs.
+    """
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        path = f"{prefix}{inner.name}"
+        yield path, inner, layer
+        yield from _inner_layers(inner, f"{path}/")

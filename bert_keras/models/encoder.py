@@ -1,64 +1,92 @@
-"""BERT itself: token ids in, a vector for each token and each example out."""
+"""The encoder: token ids in, a vector for each token and each example out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any, Self
 
 import keras
 
+from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
 from bert_keras.layers.attention_mask import AttentionMask
 from bert_keras.layers.embeddings import Embeddings
-from bert_keras.layers.output_tokens import ReadTokens
-from bert_keras.layers.pooler import Pooler
+from bert_keras.layers.output_tokens import OutputTokens
+from bert_keras.layers.pooling import Pooler
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.models.bert_model import BertModel
 
 INPUT_NAMES = ("token_ids", "segment_ids", "position_ids", "example_ids")
+OUTPUT_TOKENS = ("all", "first", "masked")
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertEncoder(BertModel):
-    """Devlin et al. 2018 (arXiv 1810.04805): embeddings, Transformer blocks, a pooler.
+    """BERT's encoder: embeddings, Transformer blocks and a pooler.
+
+    Devlin et al. 2018 (arXiv 1810.04805), section 3.
 
     Inputs, a dict of int32 [batch, length]:
 
     - `token_ids`: ids in the vocabulary.
     - `segment_ids`: 0 for sentence A, 1 for sentence B.
     - `position_ids`: 0, 1, ... from the start of each example.
-    - `example_ids`: to which example of its row a token belongs (1, 2, ...), 0 for padding. A
-      token attends to its own example alone. A row of one example is ordinary BERT.
+    - `example_ids`: the example in its row that a token belongs to (1, 2, ...), 0 for padding. A
+      token attends to its own example only. A row of one example is ordinary BERT.
 
     Outputs, a dict:
 
-    - `sequence_output` [batch, length, hidden]; [1, read, hidden] where `reads` is not "all", row
-      by row.
+    - `sequence_output` [batch, length, hidden]; [1, output tokens, hidden] unless `output_tokens`
+      is "all", row by row.
     - `pooled_output` [examples, hidden], row by row; [batch, hidden] for one example a row.
-    - `masked` int32 [1, read], with `reads="masked"` alone: which of the tokens that are read are
-      masked ones.
-
-    A `.keras` file of it loads with `keras.saving.load_model`, without custom objects, wherever
-    `BertEncoder` has been imported.
+    - with `output_tokens="masked"` only: `masked` int32 [1, output tokens], 1 at the masked ones,
+      and `word_embeddings` [vocab, hidden], the table of the input, for the head tied to it.
 
     Args:
-        config: a `BertConfig`.
-        dtype: a Keras dtype policy, such as "mixed_bfloat16"; Keras's global one unless given.
+        config: the sizes of the model.
+        dtype: a Keras dtype policy or its name, such as "mixed_bfloat16"; Keras's global one
+            unless given.
         name: the model's name.
-        reads: which tokens the heads on it read. The last block spares most of its work on others:
-            "all"; "first", those that examples begin with; "masked", the same and those that a
-            fifth input marks with 1, `masked` int32 [batch, length].
+        output_tokens: the tokens whose vectors are computed. The last block skips most of the work
+            for the others: "all"; "first", the first token of each example; "masked", these and
+            the tokens marked 1 in a fifth input, `masked` int32 [batch, length].
         **kwargs: `trainable`.
 
     Example:
+        import keras
+        from bert_keras import BertConfig, BertEncoder
+
         encoder = BertEncoder(BertConfig.from_size("tiny"))
-        one = keras.ops.ones((1, 3), "int32")
+        ones = keras.ops.ones((1, 3), "int32")
         outputs = encoder(
             {
                 "token_ids": keras.ops.convert_to_tensor([[2, 7, 3]]),
-                "segment_ids": one * 0,
+                "segment_ids": ones * 0,
                 "position_ids": keras.ops.convert_to_tensor([[0, 1, 2]]),
-                "example_ids": one,
+                "example_ids": ones,
             }
         )
         outputs["pooled_output"].shape  # (1, 128)
     """
 
-    def __init__(self, config, dtype=None, name="bert_encoder", reads="all", **kwargs):
+    def __init__(
+        self,
+        config: BertConfig,
+        dtype: Any = None,
+        name: str = "bert_encoder",
+        output_tokens: str = "all",
+        **kwargs: Any,
+    ):
+        if "reads" in kwargs:
+            warnings.warn("reads is now output_tokens.", DeprecationWarning, stacklevel=2)
+            output_tokens = kwargs.pop("reads")
+        if output_tokens not in OUTPUT_TOKENS:
+            raise InputError(
+                f"expected one of {', '.join(OUTPUT_TOKENS)}, found {output_tokens!r}.",
+                field="output_tokens",
+            )
+
         # Layers.
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         embeddings = Embeddings(
@@ -88,20 +116,20 @@ class BertEncoder(BertModel):
             )
             for index in range(config.num_hidden_layers)
         ]
-        read_tokens = ReadTokens(name="read_tokens")
+        select = OutputTokens(name="output_tokens")
         pooler = Pooler(config.initializer_range, dtype=policy, name="pooler")
 
         # The graph.
         inputs = encoder_inputs()
-        if reads == "masked":
+        if output_tokens == "masked":
             inputs["masked"] = keras.Input((None,), dtype="int32", name="masked")
-        hidden_states = embeddings(
+        hidden_states, word_embeddings = embeddings(
             inputs["token_ids"], inputs["segment_ids"], inputs["position_ids"]
         )
         attention_mask = mask(inputs["example_ids"])
         positions, example_ids, masked = None, inputs["example_ids"], inputs.get("masked")
-        if reads != "all" and blocks:
-            positions, example_ids, masked = read_tokens(example_ids, masked)
+        if output_tokens != "all" and blocks:
+            positions, example_ids, masked = select(example_ids, masked)
         for block in blocks:
             last = block is blocks[-1]
             hidden_states = block(hidden_states, attention_mask, positions if last else None)
@@ -109,42 +137,41 @@ class BertEncoder(BertModel):
             "sequence_output": hidden_states,
             "pooled_output": pooler(hidden_states, example_ids),
         }
-        if reads == "masked":
-            outputs["masked"] = masked
+        if output_tokens == "masked":
+            outputs |= {"masked": masked, "word_embeddings": word_embeddings}
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.dtype_policy = policy
         self.config = config
-        self.reads = reads
+        self.output_tokens = output_tokens
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"output_tokens": self.output_tokens}
 
     @classmethod
-    def from_pretrained(cls, ref, dtype=None):
+    def from_pretrained(cls, ref: str | os.PathLike[str], dtype: Any = None) -> Self:
         """Makes the encoder of a checkpoint, with its weights.
 
-        What was loaded, what was left over and what was newly made is printed on stderr.
+        A report of what was loaded, left over and newly made is logged.
 
         Args:
             ref: a folder, or `pkg://package/path`, in the layout of Hugging Face, Google or
                 KerasHub.
-            dtype: a Keras dtype policy.
-
-        Returns:
-            A `BertEncoder`.
+            dtype: see the class.
 
         Raises:
             InputError: the folder's files cannot be used; the message says which and why.
         """
-        from bert_keras.checkpoints import load
+        return cls._load(ref, dtype)
 
-        with load.open_checkpoint(ref) as checkpoint:
-            load.check_shapes(checkpoint, checkpoint.config)
-            encoder = cls(checkpoint.config, dtype=dtype)
-            load.announce(load.copy_weights(checkpoint, encoder))
-        return encoder
-
-    def get_config(self):
-        return super().get_config() | {"reads": self.reads}
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> Self:
+        if "reads" in config:  # a file from before it was called `output_tokens`
+            config = dict(config)
+            config["output_tokens"] = config.pop("reads")
+        return super().from_config(config, custom_objects)
 
 
-def encoder_inputs():
+def encoder_inputs() -> dict[str, keras.KerasTensor]:
     """Returns the symbolic inputs of an encoder: by name, int32 [batch, length]."""
     return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUT_NAMES}

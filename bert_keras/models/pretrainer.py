@@ -1,7 +1,15 @@
-"""What BERT is pretrained on: the words behind the masks, and whether one text follows another."""
+"""BERT with the heads of its pretraining: masked words and next sentences."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
 
 import keras
 
+from bert_keras.checkpoints import load
+from bert_keras.checkpoints.heads import MASKED_LM, NEXT_SENTENCE, Heads
+from bert_keras.config import BertConfig
 from bert_keras.layers.masked_lm_head import MaskedLMHead
 from bert_keras.models.bert_model import BertModel
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
@@ -12,26 +20,30 @@ class BertPretrainer(BertModel):
     """The encoder with the heads of pretraining.
 
     Devlin et al. 2018 (arXiv 1810.04805), section 3.1: a masked language model, and a linear layer
-    on the pooled vector that tells whether sentence B follows sentence A.
+    on the pooled vector that predicts whether sentence B follows sentence A.
 
     Inputs are the encoder's (see `BertEncoder`) and `masked`, int32 [batch, length], 1 at the
-    tokens whose word is to be told.
+    tokens to predict.
 
     Outputs, a dict, float32 under every dtype policy:
 
     - `token_logits` [masked, vocab], row by row and from left to right within a row.
-    - `sentence_logits` [examples, 2]; class 0 is "B follows A", as in the original. Not there
+    - `sentence_logits` [examples, 2]; class 0 is "B follows A", as in the original. It is missing
       without the sentence head.
 
     Args:
-        config: a `BertConfig`.
-        sentence_head: whether there is the head that looks at pairs of sentences. Without it
-            nothing would train the pooler, which is then not trainable.
-        dtype: a Keras dtype policy, such as "mixed_bfloat16"; Keras's global one unless given.
+        config: the sizes of the encoder.
+        sentence_head: whether there is a head for pairs of sentences. Without it nothing trains
+            the pooler, which is then not trainable.
+        dtype: a Keras dtype policy or its name, such as "mixed_bfloat16"; Keras's global one
+            unless given.
         name: the model's name.
         **kwargs: `trainable`.
 
     Example:
+        import keras
+        from bert_keras import BertPretrainer, BertTokenizer
+
         tokenizer = BertTokenizer.from_pretrained(ref, protect_special_tokens=True)
         model = BertPretrainer.from_pretrained(ref)
         inputs = tokenizer(["paris is the capital of [MASK]."])
@@ -39,33 +51,43 @@ class BertPretrainer(BertModel):
         model(inputs | {"masked": masked})["token_logits"]  # [1, vocab]
     """
 
-    def __init__(self, config, sentence_head=True, dtype=None, name="bert_pretrainer", **kwargs):
+    def __init__(
+        self,
+        config: BertConfig,
+        sentence_head: bool = True,
+        dtype: Any = None,
+        name: str = "bert_pretrainer",
+        **kwargs: Any,
+    ):
         # Layers.
-        encoder = BertEncoder(config, dtype=dtype, name="encoder", reads="masked")
+        encoder = BertEncoder(config, dtype=dtype, name="encoder", output_tokens="masked")
         policy = encoder.dtype_policy
         masked_lm = MaskedLMHead(
-            encoder.get_layer("embeddings").word,
+            config.vocab_size,
             config.hidden_act,
             config.layer_norm_eps,
             config.initializer_range,
             dtype=policy,
-            name="masked_lm",
+            name=MASKED_LM.name,
         )
         next_sentence = keras.layers.Dense(
             2,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=config.initializer_range),
             dtype="float32",
-            name="next_sentence",
+            name=NEXT_SENTENCE.name,
         )
 
         # The graph.
         inputs = encoder_inputs() | {"masked": keras.Input((None,), dtype="int32", name="masked")}
         encoded = encoder(inputs)
-        outputs = {"token_logits": masked_lm(encoded["sequence_output"], encoded["masked"])}
+        token_logits = masked_lm(
+            encoded["sequence_output"], encoded["masked"], encoded["word_embeddings"]
+        )  # [masked, vocab]
+        outputs = {"token_logits": token_logits}
         if sentence_head:
             outputs["sentence_logits"] = next_sentence(encoded["pooled_output"])  # [examples, 2]
         else:
-            encoder.get_layer("pooler").trainable = False  # it takes no part
+            encoder.get_layer("pooler").trainable = False  # it is not used
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self.dtype_policy = policy
         self.config = config
@@ -73,38 +95,38 @@ class BertPretrainer(BertModel):
         self.encoder = encoder
 
     @property
-    def heads(self):
-        return {"masked_lm": {}} | ({"next_sentence": {}} if self.sentence_head else {})
+    def options(self) -> dict[str, Any]:
+        return {"sentence_head": self.sentence_head}
 
     @classmethod
-    def from_pretrained(cls, ref, sentence_head=None, dtype=None):
-        """Makes a pretrainer on a checkpoint's weights.
+    def heads_for(cls, **options: Any) -> Heads:
+        heads = [MASKED_LM, NEXT_SENTENCE] if options["sentence_head"] else [MASKED_LM]
+        return {head.name: {} for head in heads}
 
-        What was loaded, what was left over and what was newly made is printed on stderr: heads
-        that the checkpoint does not hold are new.
+    @classmethod
+    def from_pretrained(
+        cls, ref: str | os.PathLike[str], sentence_head: bool | None = None, dtype: Any = None
+    ) -> Self:
+        """Makes a pretrainer with a checkpoint's weights.
+
+        Heads that the checkpoint does not have are new. A report of what was loaded, left over and
+        newly made is logged.
 
         Args:
             ref: a folder, or `pkg://package/path`, in the layout of Hugging Face, Google or
                 KerasHub.
-            sentence_head: see the class; whether the checkpoint holds one unless given.
-            dtype: a Keras dtype policy.
-
-        Returns:
-            A `BertPretrainer`.
+            sentence_head: see the class; whether the checkpoint has one unless given.
+            dtype: see the class.
 
         Raises:
             InputError: the folder's files cannot be used; the message says which and why.
         """
-        from bert_keras.checkpoints import load
+        return cls._load(ref, dtype, sentence_head=sentence_head)
 
-        with load.open_checkpoint(ref) as checkpoint:
-            if sentence_head is None:
-                sentence_head = "next_sentence" in load.heads_in(checkpoint)
-            heads = {"masked_lm": {}} | ({"next_sentence": {}} if sentence_head else {})
-            load.check_shapes(checkpoint, checkpoint.config, heads)
-            model = cls(checkpoint.config, sentence_head, dtype=dtype)
-            load.announce(load.copy_weights(checkpoint, model))
-        return model
-
-    def get_config(self):
-        return super().get_config() | {"sentence_head": self.sentence_head}
+    @classmethod
+    def _choose(
+        cls, checkpoint: load.Checkpoint, **options: Any
+    ) -> tuple[BertConfig, dict[str, Any]]:
+        if options["sentence_head"] is None:
+            options["sentence_head"] = NEXT_SENTENCE.name in load.heads_in(checkpoint)
+        return checkpoint.config, options

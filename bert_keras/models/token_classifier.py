@@ -1,37 +1,44 @@
 """A label for each token."""
 
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
 import keras
 
+from bert_keras.checkpoints import load
+from bert_keras.checkpoints.heads import TOKEN_CLASSIFIER, Heads
+from bert_keras.config import BertConfig
 from bert_keras.layers.dropout import Dropout
 from bert_keras.models.bert_model import BertModel
 from bert_keras.models.encoder import BertEncoder, encoder_inputs
-
-HEAD = "token_classifier"
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertTokenClassifier(BertModel):
     """A linear layer on the vector of each token.
 
-    Devlin et al. 2018 (arXiv 1810.04805), section 5.3: logits = T Wᵀ + b, with dropout on T. Which
-    tokens count, and how their labels make up a sequence, is not the model's business.
-    Inputs are the encoder's (see `BertEncoder`); the output is float32
-    [batch, length, num_classes] under every dtype policy, because a softmax and its loss follow.
-    The pooler takes no part and is not trained.
+    Devlin et al. 2018 (arXiv 1810.04805), section 5.3: logits = T Wᵀ + b, with dropout on T. The
+    task decides which tokens count and how their labels form a sequence.
 
-    `compile`, `fit` and `.keras` files work as for any Keras model; such a file loads wherever
-    `BertTokenClassifier` has been imported.
+    Inputs are the encoder's (see `BertEncoder`). The output is float32
+    [batch, length, num_classes] under every dtype policy, because a softmax and its loss follow.
+    The pooler is not used and not trainable.
 
     Args:
-        config: a `BertConfig`.
-        num_classes: how many logits a token has.
-        dropout: share of the tokens' vectors dropped in training; the config's
+        config: the sizes of the encoder.
+        num_classes: number of logits of a token.
+        dropout: share of the tokens' vectors that is dropped in training; the config's
             `hidden_dropout_prob` unless given.
-        dtype: a Keras dtype policy, such as "mixed_bfloat16"; Keras's global one unless given.
+        dtype: a Keras dtype policy or its name, such as "mixed_bfloat16"; Keras's global one
+            unless given.
         name: the model's name.
         **kwargs: `trainable`.
 
     Example:
+        from bert_keras import BertTokenClassifier, BertTokenizer
+
         tokenizer = BertTokenizer.from_pretrained(ref)
         model = BertTokenClassifier.from_pretrained(ref, num_classes=9)
         model(tokenizer(["Ada Lovelace wrote it."]))  # logits [1, tokens, 9]
@@ -39,12 +46,12 @@ class BertTokenClassifier(BertModel):
 
     def __init__(
         self,
-        config,
-        num_classes,
-        dropout=None,
-        dtype=None,
-        name="bert_token_classifier",
-        **kwargs,
+        config: BertConfig,
+        num_classes: int,
+        dropout: float | None = None,
+        dtype: Any = None,
+        name: str = "bert_token_classifier",
+        **kwargs: Any,
     ):
         # Layers.
         if dropout is None:
@@ -57,7 +64,7 @@ class BertTokenClassifier(BertModel):
             num_classes,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=config.initializer_range),
             dtype="float32",
-            name=HEAD,
+            name=TOKEN_CLASSIFIER.name,
         )
 
         # The graph.
@@ -72,40 +79,43 @@ class BertTokenClassifier(BertModel):
         self.encoder = encoder
 
     @property
-    def heads(self):
-        return {HEAD: {"num_classes": self.num_classes}}
+    def options(self) -> dict[str, Any]:
+        return {"num_classes": self.num_classes, "dropout": self.dropout}
 
     @classmethod
-    def from_pretrained(cls, ref, num_classes=None, dropout=None, dtype=None):
-        """Makes a token classifier on a checkpoint's weights.
+    def heads_for(cls, **options: Any) -> Heads:
+        return TOKEN_CLASSIFIER.of(options["num_classes"])
 
-        What was loaded, what was left over and what was newly made is printed on stderr: from a
-        checkpoint without a token classifier, the head is new.
+    @classmethod
+    def from_pretrained(
+        cls,
+        ref: str | os.PathLike[str],
+        num_classes: int | None = None,
+        dropout: float | None = None,
+        dtype: Any = None,
+    ) -> Self:
+        """Makes a token classifier with a checkpoint's weights.
+
+        The head is new if the checkpoint has none. A report of what was loaded, left over and newly
+        made is logged.
 
         Args:
             ref: a folder, or `pkg://package/path`, in the layout of Hugging Face, Google or
                 KerasHub.
-            num_classes: how many logits; that of the checkpoint's own head unless given.
+            num_classes: number of logits; that of the checkpoint's head unless given.
             dropout: see the class.
-            dtype: a Keras dtype policy.
-
-        Returns:
-            A `BertTokenClassifier`.
+            dtype: see the class.
 
         Raises:
             InputError: the folder's files cannot be used, its head has another number of classes,
-                or there is none and no number was given.
+                or it has none and `num_classes` is not given.
         """
-        from bert_keras.checkpoints import load
+        return cls._load(ref, dtype, num_classes=num_classes, dropout=dropout)
 
-        with load.open_checkpoint(ref) as checkpoint:
-            found = load.classifier_size(checkpoint, HEAD)
-            num_classes = load.choose_classes(checkpoint, found, num_classes, cls)
-            heads = {HEAD: {"num_classes": num_classes}}
-            load.check_shapes(checkpoint, checkpoint.config, heads)
-            model = cls(checkpoint.config, num_classes, dropout, dtype)
-            load.announce(load.copy_weights(checkpoint, model))
-        return model
-
-    def get_config(self):
-        return super().get_config() | {"num_classes": self.num_classes, "dropout": self.dropout}
+    @classmethod
+    def _choose(
+        cls, checkpoint: load.Checkpoint, **options: Any
+    ) -> tuple[BertConfig, dict[str, Any]]:
+        own = load.num_classes(checkpoint, TOKEN_CLASSIFIER)
+        num_classes = load.choose_classes(checkpoint, own, options["num_classes"], cls)
+        return checkpoint.config, options | {"num_classes": num_classes}

@@ -1,1 +1,1 @@
-"""From a trained model to a SavedModel that any TensorFlow server loads."""
+"""From a trained model to what servers and other runtimes load: SavedModel and LiteRT."""

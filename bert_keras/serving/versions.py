@@ -1,20 +1,23 @@
-"""Numbered folders of what is exported, as servers look for them: the highest is the newest."""
+"""Numbered folders of exports, as servers look for them: the highest number is the newest."""
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from bert_keras.files import temporary_folder
 
 
-def write_version(folder, write):
-    """Writes what is to be served into the next free numbered folder.
+def write_version(
+    folder: str | os.PathLike[str], write: Callable[[pathlib.Path], object]
+) -> pathlib.Path:
+    """Writes an export into the next free numbered folder.
 
     Args:
-        folder: where versions are kept; made if it is not there. The first is `folder/1`.
-        write: function that is given an empty folder, a path, and fills it.
+        folder: of the versions; made if it does not exist. The first is `folder/1`.
+        write: writes the export into an empty folder, its argument.
 
     Returns:
-        The new version's path. It appears whole or not at all, and replaces none.
+        The new version's path. It appears complete or not at all, and replaces no other.
     """
     folder = pathlib.Path(folder)
     with temporary_folder(folder) as (temporary, sync):

@@ -1,4 +1,10 @@
-"""Requests that TensorFlow Serving answers before it lets anyone in, so that nobody waits."""
+"""Requests that TensorFlow Serving runs on loading, so that no user waits for the first call."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -8,12 +14,12 @@ _BATCHES = (1, 8)
 _LENGTH = 16  # token ids a row
 
 
-def write_warmup(functions, version):
+def write_warmup(functions: Mapping[str, Any], version: pathlib.Path) -> bool:
     """Writes warm-up requests into a SavedModel, if the extra `serving` is installed.
 
     Args:
-        functions: the `tf.function`s that were exported, by signature name; their inputs are
-            strings [batch] or int32 [batch] or [batch, length].
+        functions: the exported `tf.function`s by signature name; their inputs are strings [batch]
+            or int32 [batch] or [batch, length].
         version: the SavedModel's folder; the requests go into its `assets.extra`.
 
     Returns:
@@ -39,7 +45,7 @@ def write_warmup(functions, version):
     return True
 
 
-def _sample(spec, batch):
+def _sample(spec: tf.TensorSpec, batch: int) -> tf.Tensor:
     if spec.dtype == tf.string:
         return tf.fill([batch], _TEXT)
     return tf.ones([batch, _LENGTH][: spec.shape.rank], spec.dtype)

@@ -1,1 +1,1 @@
-"""What a person sees while a model trains."""
+"""Scalars, tables and pictures of a training, for TensorBoard."""

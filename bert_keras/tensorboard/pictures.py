@@ -1,22 +1,24 @@
 """Pictures for TensorBoard's Images tab."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-# Up to here each cell is large enough for its count; beyond, a cell is a patch of colour.
+# With so many classes a cell is large enough for its count; with more it shows a colour alone.
 _MOST_CLASSES_WITH_COUNTS = 30
 _LONGEST_LABEL = 24
-# matplotlib's own font lacks Chinese, Japanese and Korean; the first of these that is there helps.
+# matplotlib's own font lacks Chinese, Japanese and Korean; the others are used where installed.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei")
 
 
-def picture_of_confusion(labels, matrix):
+def picture_of_confusion(labels: Sequence[str], matrix: np.ndarray) -> np.ndarray:
     """Draws a confusion matrix.
 
     A cell's colour is its share of the rows of the true class, so that rare classes show as well as
-    frequent ones, on a scale of square roots, so that a few mistakes show at all. Up to 30 classes,
-    each cell has its number of rows.
+    frequent ones. The scale is that of square roots, so that a few mistakes show at all. With up to
+    30 classes each cell has its number of rows.
 
     Args:
         labels: the classes' names.
@@ -42,7 +44,7 @@ def picture_of_confusion(labels, matrix):
     figure.colorbar(image, shrink=0.6, label="share of the true class")
 
     installed = set(font_manager.get_font_names())
-    style = {
+    style: dict[str, Any] = {
         "fontsize": 9 if with_counts else 7,
         "fontfamily": [font for font in _FONTS if font in installed],
     }
@@ -54,14 +56,14 @@ def picture_of_confusion(labels, matrix):
     if with_counts:
         for (i, j), count in np.ndenumerate(matrix):
             colour = "0.7" if count == 0 else "white" if share[i, j] > 0.25 else "black"
-            axes.text(j, i, count, ha="center", va="center", color=colour, **style)
+            axes.text(j, i, str(count), ha="center", va="center", color=colour, **style)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a letter that no font has shows as a box
+        warnings.filterwarnings("ignore", "Glyph")  # a letter that no font has becomes a box
         canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]  # [height, width, 3]
 
 
-def _name(label):
+def _name(label: str) -> str:
     name = " ".join(label.split())
     if len(name) > _LONGEST_LABEL:
         name = name[: _LONGEST_LABEL - 1] + "…"

@@ -1,29 +1,36 @@
-"""Vectors for TensorBoard's Projector, each with what it is the vector of."""
+"""Vectors and their labels, for TensorBoard's Projector."""
 
 import pathlib
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 
 from bert_keras.files import atomic_write
 
-# A browser draws so many; what it draws them from is text of 10 bytes a number.
+# As many as a browser draws; it reads them as text of 10 bytes a number.
 MOST_POINTS = 10_000
 _LONGEST_LABEL = 200  # characters
 
 
-def write_projector(folder, vectors, labels, name="vectors"):
+def write_projector(
+    folder: str | pathlib.Path,
+    vectors: np.ndarray,
+    labels: Sequence[str],
+    name: str = "vectors",
+) -> None:
     """Writes vectors for the Projector tab, into a folder that TensorBoard shows as a run.
 
-    Beside the events, by which TensorBoard finds the folder, these are `vectors.tsv`, its columns
-    the vectors' numbers, `metadata.tsv`, a label a line, and `projector_config.pbtxt`, which names
-    the two. projector.tensorflow.org reads the first two as well.
+    The files are `vectors.tsv`, a vector a line, `metadata.tsv`, a label a line, and
+    `projector_config.pbtxt`, which names the two; and an events file, by which TensorBoard finds
+    the folder. projector.tensorflow.org reads the first two as well.
 
     Args:
-        folder: where; made if it is not there. What an earlier call wrote is replaced.
+        folder: where to write; made if it does not exist. An earlier call's files are replaced.
         vectors: float32 [points, width]; the first `MOST_POINTS` are written.
-        labels: list of str without tabs and line ends, one a vector; long ones are cut.
-        name: what the vectors are called there.
+        labels: one for each vector, without tabs and line ends; long ones are cut.
+        name: the name of the vectors in the tab.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,5 +51,5 @@ def write_projector(folder, vectors, labels, name="vectors"):
         tf.summary.text(name, points)
 
 
-def _shorten(label):
+def _shorten(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else label[:_LONGEST_LABEL] + "…"

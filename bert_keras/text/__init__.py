@@ -1,1 +1,1 @@
-"""Strings to token ids and back, in core TensorFlow ops."""
+"""The tokenizer: strings to token ids and back, in core TensorFlow ops."""

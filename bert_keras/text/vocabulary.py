@@ -2,35 +2,37 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 from bert_keras.errors import InputError
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
-CONTINUATION = "##"  # before a piece that goes on a word
-MOST_UNKNOWN = 0.05  # of the words; where more are [UNK], a vocabulary does not fit the text
+CONTINUATION = "##"  # prefix of a piece that continues a word
+MOST_UNKNOWN = 0.05  # share of [UNK] words beyond which a vocabulary does not fit a text
 
-_MAX_BYTES = 64 << 20  # some fifty times the largest vocabulary in use
+_MAX_BYTES = 64 << 20  # about fifty times the largest vocabulary in use
 
 
-def read_vocabulary(path):
+def read_vocabulary(path: str | os.PathLike[str]) -> list[str]:
     """Reads a vocab.txt.
 
     Args:
-        path: a UTF-8 file with one token a line. CRLF line ends, a byte order mark and a missing
-            last line end are tolerated, and so are spaces and tabs around a token.
+        path: a UTF-8 file with one token a line. CRLF line ends, a byte order mark, a missing last
+            line end, and spaces and tabs around a token are accepted.
 
     Returns:
-        The tokens, a list of str; a token's place in it is its id.
+        The tokens; the id of a token is its index.
 
     Raises:
-        InputError: no such file, not UTF-8, or the tokens are no vocabulary (`check_vocabulary`).
+        InputError: the file does not exist, is too large or is not UTF-8, or its tokens are not a
+            valid vocabulary (see `check_vocabulary`).
     """
     return check_vocabulary(read_lines(path), os.fspath(path))
 
 
-def read_lines(path):
-    """Reads the lines of a vocab.txt, whatever they are; see `read_vocabulary`."""
+def read_lines(path: str | os.PathLike[str]) -> list[str]:
+    """Reads the lines of a vocab.txt without checking them; see `read_vocabulary`."""
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a vocabulary file, found none.")
@@ -45,26 +47,26 @@ def read_lines(path):
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}:{line}: expected UTF-8, found other bytes.") from None
-    # Only "\n" ends a line: Google's Chinese vocabulary has U+2028 for a token.
+    # Only "\n" ends a line: Google's Chinese vocabulary contains U+2028 as a token.
     lines = text.removesuffix("\n").split("\n")
     return [line.strip(" \t\r") for line in lines]
 
 
-def check_vocabulary(tokens, location="vocabulary"):
-    """Checks that the tokens can serve as a vocabulary.
+def check_vocabulary(tokens: Sequence[str], location: str = "vocabulary") -> list[str]:
+    """Checks that the tokens are a valid vocabulary.
 
     Args:
-        tokens: a sequence of str.
-        location: what the message calls them, a file's path for instance.
+        tokens: the tokens in the order of their ids.
+        location: where they come from, for error messages, such as a file's path.
 
     Returns:
         The tokens as a list.
 
     Raises:
-        InputError: a token is empty or there twice (both lines are named), or one of [PAD], [UNK],
-            [CLS], [SEP] and [MASK] is missing.
+        InputError: a token is empty, is not a str or occurs twice (the message names both lines),
+            or one of [PAD], [UNK], [CLS], [SEP] and [MASK] is missing.
     """
-    lines = {}
+    lines: dict[str, int] = {}
     for line, token in enumerate(tokens, 1):
         if not isinstance(token, str):
             raise InputError(f"{location}:{line}: expected a token as a str, found {token!r}.")
@@ -82,11 +84,15 @@ def check_vocabulary(tokens, location="vocabulary"):
     return list(tokens)
 
 
-def looks_cased(tokens):
-    """Whether a vocabulary was made from text whose capitals were kept.
+def looks_cased(tokens: Sequence[str]) -> bool:
+    """Guesses whether a vocabulary was learned from text that was not lower-cased.
 
-    It was if a token made of letters alone has a capital: [CLS] is no such token, nor is the <S> of
-    Google's Chinese vocabulary, which is an uncased one.
+    Args:
+        tokens: the vocabulary.
+
+    Returns:
+        True if a token that consists of letters alone has a capital. Neither [CLS] nor the <S> of
+        Google's Chinese vocabulary, an uncased one, consists of letters alone.
     """
     words = (token.removeprefix(CONTINUATION) for token in tokens)
     return any(word.isalpha() and word != word.lower() for word in words)

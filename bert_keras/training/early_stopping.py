@@ -1,6 +1,7 @@
-"""Knowing when a model has stopped getting better."""
+"""Stopping a training when its model has stopped improving."""
 
 import math
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -9,30 +10,30 @@ _LOWER_IS_BETTER = ("loss", "mse", "perplexity")
 
 
 class EarlyStopping:
-    """Watches one score from evaluation to evaluation.
+    """Compares one score from evaluation to evaluation.
 
     Args:
-        metric: the score's name; "" watches none, and every model counts as better than the last.
+        metric: the score's name; "" compares none, and every model counts as better than the last.
         patience: evaluations without a better score after which to stop; 0 never stops.
     """
 
-    def __init__(self, metric, patience):
+    def __init__(self, metric: str, patience: int):
         self._metric = metric
         self._patience = patience
-        # Variables, so that a checkpoint carries them.
+        # Variables, so that a checkpoint has them.
         self._best = tf.Variable(-math.inf, dtype=tf.float64)
         self._waited = tf.Variable(0, dtype=tf.int64)
 
     @property
-    def variables(self):
-        """What a checkpoint has to keep."""
+    def variables(self) -> list[tf.Variable]:
+        """The state to save in checkpoints."""
         return [self._best, self._waited]
 
-    def is_better(self, scores):
-        """Takes note of an evaluation's scores, and says whether they are the best so far.
+    def is_better(self, scores: Mapping[str, float]) -> bool:
+        """Records an evaluation's scores, and returns whether they are the best so far.
 
-        A score that is not a number is better than none at all, so that a training that diverged
-        leaves a model too.
+        A score of nan is better than none at all, so that a training that diverged leaves a model
+        too.
         """
         if not self._metric:
             return True
@@ -44,6 +45,6 @@ class EarlyStopping:
         return better
 
     @property
-    def is_over(self):
+    def is_over(self) -> bool:
         """Whether to stop now."""
         return bool(self._metric and self._patience) and int(self._waited) >= self._patience

@@ -1,5 +1,7 @@
 """Running a model over examples, each exactly once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +21,6 @@ from bert_keras.training.task import Batch, EvaluationSet
 class Inference:
     """Predicts examples with a model, in packed rows, on all replicas together.
 
-    Attributes:
-        model: the model.
-
     Args:
         model: takes the inputs of a task's batches.
         reduce: a task's `predictions`, which reduces the model's outputs to what is kept.
@@ -29,6 +28,9 @@ class Inference:
         strategy: the `tf.distribute.Strategy` in whose scope the model was made, that of one device
             unless given.
         interruption: an entered `Interruption`, to stop at.
+
+    Attributes:
+        model: the model.
     """
 
     def __init__(
@@ -54,9 +56,9 @@ class Inference:
             title: what the progress line calls this.
 
         Raises:
-            Interrupted: a worker was told to stop.
+            Interrupted: a worker received a signal to stop.
         """
-        kept: list[np.ndarray | None] = [None] * len(examples)
+        by_example: list[np.ndarray | None] = [None] * len(examples)
         steps = steps_per_epoch(len(examples), self._batch_size)
         progress = Progress(title, steps, shown=is_chief(self._strategy))
         batches = examples.evaluation_batches(self._batch_size)
@@ -66,15 +68,15 @@ class Inference:
             predictions, stop = predict(batch, tf.constant(float(signal)))
             if stop:
                 raise Interrupted
-            for example, one in zip(batch["example"].numpy(), predictions.numpy(), strict=True):
-                kept[example] = one
+            for index, value in zip(batch["example"].numpy(), predictions.numpy(), strict=True):
+                by_example[index] = value
             tokens = int(tf.math.count_nonzero(batch["inputs"]["example_ids"]))
             progress.advance(examples=len(predictions), tokens=tokens)
         progress.close()
-        return np.stack([one for one in kept if one is not None])
+        return np.stack(by_example)  # type: ignore[arg-type]  # each has been predicted
 
     def _function(self, spec: Any) -> Callable[..., Any]:
-        """Predicts batches of a spec: one trace serves every number of rows and of examples."""
+        """Returns `_predict`, traced once for all numbers of rows and of examples of a spec."""
         key = repr(spec)
         if key not in self._traced:
             self._traced[key] = tf.function(

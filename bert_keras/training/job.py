@@ -1,4 +1,6 @@
-"""Trains a bound task in a run folder: from where the folder stands, to the end."""
+"""Trains a bound task in a run folder: from its newest checkpoint, or the start, to the end."""
+
+from __future__ import annotations
 
 import contextlib
 import functools
@@ -19,7 +21,7 @@ from bert_keras.training.interruption import Interruption
 from bert_keras.training.loop import Trainer
 from bert_keras.training.run_folder import RunFolder
 from bert_keras.training.settings import TrainingSettings
-from bert_keras.training.sharing import share_blocks
+from bert_keras.training.sharing import training_execution
 from bert_keras.training.skipped_rows import SkippedRows
 from bert_keras.training.task import (
     ComparesExamples,
@@ -99,23 +101,23 @@ class Job:
         """Trains to the end, and leaves the model for use in the folder.
 
         Args:
-            record: what the run is begun with, by name; kept in the folder.
-            open_writer: opens the writer of the run's events, once the folder is there.
+            record: the run's settings by recorded name, for the folder.
+            open_writer: opens the writer of the run's events, once the folder exists.
 
         Returns:
-            The evaluation of the model that is in the folder, where this call has made one.
+            The evaluation of the model in the folder; None if this call has not evaluated it.
 
         Raises:
             InputError: something cannot be used. No file has been touched then. Or loss and
                 gradients were not finite too often.
-            Interrupted: the process was told to stop. The state of the training is saved.
+            Interrupted: the process received a signal to stop. The state of the training is saved.
         """
         settings, folder = self._settings, self._folder
         model, make_float32_view = self._build()
         task, training_set, _ = self._prepared
         trainer = Trainer(model, task, training_set, settings, self._strategy)
         is_new = not folder.exists
-        if is_new:  # before there is one
+        if is_new:  # before the folder is made
             trainer.check_memory()
         folder.begin(record, training_set.fingerprint)
         stopping = EarlyStopping(settings.early_stopping, settings.patience)
@@ -151,16 +153,19 @@ class Job:
     def _build(self) -> tuple[BertModel, Callable[[], BertModel]]:
         """Builds the model to train, and a function that makes its float32 view."""
         settings, strategy = self._settings, self._strategy
-        # Not before: preparing a corpus draws, too, and finding it prepared does not.
+        # Not earlier: preparing a corpus draws random numbers, too; opening a prepared one none.
         keras.utils.set_random_seed(settings.seed)
         with strategy.scope():
             model, make_float32_view = _with_float32_view(
                 lambda: self._prepared.task.build_model(self._reference, settings.dtype)
             )
-        if strategy.num_replicas_in_sync > 1:
-            model.tell_replicas_apart(lambda: current_replica(strategy)[0])
-        model.recompute = settings.recompute
-        share_blocks(model, settings.xla)
+        several = strategy.num_replicas_in_sync > 1
+        model.execution = training_execution(
+            model,
+            recompute=settings.recompute,
+            xla=settings.xla,
+            replica=(lambda: current_replica(strategy)[0]) if several else None,
+        )
         return model, make_float32_view
 
     def _make_inference(
@@ -189,15 +194,16 @@ class Job:
         """Runs the loop; returns the evaluation of the model that was kept last, if any."""
         settings, folder = self._settings, self._folder
         task, training_set, examples = self._prepared
-        inference = functools.cache(
-            make_inference
-        )  # not before the first step, which need not wait
-        kept: list[Evaluation | None] = [None]
+        # Made when first needed, so that the first step does not wait for it.
+        inference = functools.cache(make_inference)
+        kept: Evaluation | None = None
 
         def on_evaluate(step: int) -> bool:
-            evaluation = examples and task.evaluate(examples, inference()(examples, "evaluating"))
-            scores = evaluation.scores if evaluation else {}
-            if evaluation:
+            nonlocal kept
+            evaluation, scores = None, {}
+            if examples:
+                evaluation = task.evaluate(examples, inference()(examples, "evaluating"))
+                scores = evaluation.scores
                 writer.evaluation(step, evaluation)
                 _log.info("step %d: %s", step, format_scores(scores))
             better = stopping.is_better(scores)
@@ -205,11 +211,10 @@ class Job:
                 if folder.writes:
                     (task.tuned(evaluation) if evaluation else task).save(model, folder.path)
                 folder.keep_scores(step, scores)
-                kept[0] = evaluation
+                kept = evaluation
             return stopping.is_over
 
-        # The graph is traced anew for it: that can wait, too.
-        to_draw = [model] if folder.writes else []
+        to_draw = [model] if folder.writes else []  # drawn after the first step: it takes a trace
 
         def on_scalars(step: int, scalars: dict[str, float]) -> None:
             writer.training(step, scalars)
@@ -228,7 +233,7 @@ class Job:
                 settings.save_every,
                 interruption,
             )
-        return kept[0]
+        return kept
 
     def _resume(self, checkpoints: Checkpoints, trainer: Trainer) -> None:
         """Restores the newest checkpoint, in all workers the one that the chief finds."""
@@ -245,7 +250,7 @@ class Job:
             )
         if agreed >= 0:
             trainer.recent[:] = checkpoints.restored_notes.get("recent", [])
-            _log.info("Going on at step %d of %d.", trainer.step, trainer.total_steps)
+            _log.info("Continuing at step %d of %d.", trainer.step, trainer.total_steps)
             before, now = checkpoints.restored_notes["devices"], strategy.num_replicas_in_sync
             if before != now:
                 _log.info(
@@ -259,7 +264,7 @@ class Job:
 
 
 def _draw(model: BertModel, writer: EventWriter) -> None:
-    """Writes a model's graph, as it predicts."""
+    """Writes the graph of a model's predictions."""
     writer.graph(
         lambda inputs: model(inputs, training=False),
         {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.input},
@@ -269,17 +274,17 @@ def _draw(model: BertModel, writer: EventWriter) -> None:
 def _with_float32_view(
     build: Callable[[], BertModel],
 ) -> tuple[BertModel, Callable[[], BertModel]]:
-    """Builds a model, and a function that makes its float32 view on the very same variables.
+    """Builds a model, and a function that makes its float32 view: a model on the same variables.
 
-    The view of a model that is in float32 is the model itself.
+    The view of a float32 model is the model itself.
     """
     created: list[tf.Variable] = []
 
-    def keep(create: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
+    def create_and_note(create: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
         created.append(create(**arguments))
         return created[-1]
 
-    with tf.variable_creator_scope(keep):
+    with tf.variable_creator_scope(create_and_note):
         model = build()
 
     def make_view() -> BertModel:

@@ -1,6 +1,7 @@
 """Learning rates that change with the step."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -10,26 +11,32 @@ DECAYS = ("linear", "cosine", "inverse_sqrt", "constant")
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate that rises from 0 to its peak on a straight line, and falls from there.
+    """Learning rate that rises linearly from 0 to its peak, and decays from there.
 
     Args:
         peak: the highest learning rate.
         total_steps: optimizer steps in the whole training.
         warmup_proportion: the share of those steps in which the rate rises. 0.1 is BERT's.
-        decay: how it falls. "linear": to 0 on a straight line (Devlin et al. 2018, appendix A.2).
+        decay: how it falls. "linear": linearly to 0 (Devlin et al. 2018, appendix A.2).
             "cosine": to 0 on half a cosine (Loshchilov & Hutter 2016, arXiv 1608.03983, eq. 5).
             "inverse_sqrt": with the square root of the step, from the end of the warm-up (Vaswani
             et al. 2017, arXiv 1706.03762, eq. 3), for trainings that may be prolonged. "constant":
             not at all.
     """
 
-    def __init__(self, peak, total_steps, warmup_proportion=0.1, decay="linear"):
+    def __init__(
+        self,
+        peak: float,
+        total_steps: int,
+        warmup_proportion: float = 0.1,
+        decay: str = "linear",
+    ):
         self.peak = peak
         self.total_steps = total_steps
         self.warmup_proportion = warmup_proportion
         self.decay = decay
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
         warmup = int(self.total_steps * self.warmup_proportion)
         left = (self.total_steps - step) / max(self.total_steps - warmup, 1)  # 1 down to 0
@@ -43,7 +50,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         rising = step / warmup if warmup else 1.0
         return self.peak * ops.minimum(rising, falling)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "peak": self.peak,
             "total_steps": self.total_steps,

@@ -1,4 +1,4 @@
-"""A run is its folder: what it was started with, how far it came, and what it made."""
+"""The folder of a run: its settings, its progress and its results."""
 
 import datetime
 import json
@@ -22,22 +22,22 @@ _PROGRAM = {"program": "bert_keras"}  # in flags.json, which others write, too
 class RunFolder:
     """The folder of one run.
 
-    It holds `flags.json`; `checkpoints/`, from which an interrupted training goes on;
-    `config.json`, `vocab.txt`, `tokenizer_config.json` and `model.safetensors`, the model for use,
-    in Hugging Face's layout, and `scores.json`, its scores; TensorBoard's `train/` and
-    `eval/`; the files of predictions; and `export/`. `.lock` names the process that writes here, or
-    did last.
+    It holds `flags.json`, the run's settings; `checkpoints/`, from which an interrupted training
+    continues; `config.json`, `vocab.txt`, `tokenizer_config.json` and `model.safetensors`, the
+    trained model in Hugging Face's layout; `scores.json`, its scores; TensorBoard's `train/` and
+    `eval/`; the files of predictions; and `export/`. `.lock` names the process that writes the
+    folder, or did last.
 
     Args:
         path: the folder; made with the run's first file.
-        writes: whether this process writes the run. Of several workers one does, and the others
-            read what it wrote: what would write does nothing then.
+        writes: whether this process writes the run. One of several workers does, and the others
+            read what it wrote: the methods that write do nothing in them.
 
     Raises:
-        InputError: there are files at `path`, and they are not a run's; or no folder can be there.
+        InputError: the folder has files of something else; or it cannot be made or written.
     """
 
-    def __init__(self, path: str | pathlib.Path, writes: bool = True):
+    def __init__(self, path: str | os.PathLike[str], writes: bool = True):
         self.path = pathlib.Path(path)
         self.writes = writes
         parents = (self.path, *self.path.absolute().parents)
@@ -83,10 +83,10 @@ class RunFolder:
         return {n: v for n, v in self._read("flags.json").items() if n not in _PROGRAM}
 
     def lock(self) -> None:
-        """Keeps other processes from writing into the run until this one ends, however it ends.
+        """Keeps other processes from writing into the run until this process ends.
 
-        A run that is not begun yet is locked by `begin`. Where the disk has no locks (some network
-        disks, Windows) this goes on without.
+        A run that has not begun yet is locked by `begin`. On a disk without locks (some network
+        disks, Windows) nothing is locked.
 
         Raises:
             InputError: another process has locked it.
@@ -111,11 +111,11 @@ class RunFolder:
         remove_temporary_files(self.path)
 
     def begin(self, record: Mapping[str, Any], data: str | None = None) -> None:
-        """Makes the folder, locks it and keeps what the run is, if that was not done before.
+        """Makes the folder, locks it and records the run's settings, if that was not done before.
 
         Args:
             record: settings by recorded name.
-            data: the `fingerprint` of what it is trained on, if it is.
+            data: the `fingerprint` of the training set; None for a run without training.
 
         Raises:
             InputError: the run was begun on other data, or another process has locked it.
@@ -149,11 +149,8 @@ class RunFolder:
 
         Args:
             keep: how many of the newest to keep.
-            notes: what to keep with each, see `Checkpoints`.
-            **variables: lists of `tf.Variable`s, all that the training changes.
-
-        Returns:
-            A `bert_keras.training.checkpoints.Checkpoints`.
+            notes: saved with each checkpoint, see `Checkpoints`.
+            **variables: lists of all variables that the training changes, by name.
         """
         return Checkpoints(self.path / "checkpoints", variables, keep, notes, self.writes)
 
@@ -167,5 +164,5 @@ class RunFolder:
 
 
 def _is_foreign(path: pathlib.Path) -> bool:
-    """Whether a path in a folder that holds no run yet is none that beginning one leaves there."""
+    """Whether a path in a folder without a run is not one that the start of a run leaves there."""
     return path.name != _LOCK and not is_temporary(path)

@@ -1,20 +1,24 @@
-"""Cutting a packed batch into parts."""
+"""Cutting a packed batch into shards, each of some of its rows."""
+
+from __future__ import annotations
 
 import tensorflow as tf
 
+from bert_keras.training.task import Batch
 
-def take_shard(batch, part, parts):
-    """Takes some of a batch's rows, with their examples.
+
+def take_shard(batch: Batch, index: int | tf.Tensor, count: int | tf.Tensor) -> Batch:
+    """Takes one of `count` shards of a batch: some of its rows, with their examples.
 
     Args:
-        batch: a dict as `bert_keras.training.task.Task.training_set` describes it, of `rows` rows.
-        part: int32 scalar, which part, from 0.
-        parts: int32 scalar, how many parts; they differ by one row at most.
+        batch: a `Batch` of `rows` rows.
+        index: int32 scalar, which shard, from 0.
+        count: int32 scalar, how many shards there are. Their sizes differ by one row at most.
 
     Returns:
-        A batch of the rows [rows * part / parts, rows * (part + 1) / parts).
+        A batch of the rows [rows * index / count, rows * (index + 1) / count).
     """
-    first, last, skipped, taken = _bounds(batch, part, parts)
+    first, last, skipped, taken = _bounds(batch, index, count)
     by_row = {
         name: tf.nest.map_structure(lambda values: values[first:last], values)
         for name, values in batch.items()
@@ -28,24 +32,28 @@ def take_shard(batch, part, parts):
     return by_row | by_example
 
 
-def place_shard(outputs, batch, part, parts):
-    """Puts what a model gives for a part of a batch where it is in the whole, and zeros elsewhere.
+def place_shard(
+    outputs: tf.Tensor, batch: Batch, index: int | tf.Tensor, count: int | tf.Tensor
+) -> tf.Tensor:
+    """Pads a model's outputs for a shard with zeros, to an array of all of the batch's examples.
 
     Args:
-        outputs: [examples of the part, ...].
-        batch, part, parts: see `take_shard`.
+        outputs: [examples of the shard, ...].
+        batch: the batch that the shard is of.
+        index: see `take_shard`.
+        count: see `take_shard`.
 
     Returns:
         [examples of the batch, ...].
     """
-    _, _, skipped, taken = _bounds(batch, part, parts)
+    _, _, skipped, taken = _bounds(batch, index, count)
     after = tf.size(batch["example"]) - skipped - taken
     return tf.pad(outputs, [[skipped, after], *[[0, 0]] * (outputs.shape.rank - 1)])
 
 
-def _bounds(batch, part, parts):
-    """A part's first row and the one after its last; the examples before it, and in it."""
+def _bounds(batch: Batch, index: int | tf.Tensor, count: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """A shard's first row and the one after its last; the examples before it, and in it."""
     examples_of = tf.reduce_max(batch["inputs"]["example_ids"], axis=1)  # [rows]
     rows = tf.size(examples_of)
-    first, last = rows * part // parts, rows * (part + 1) // parts
+    first, last = rows * index // count, rows * (index + 1) // count
     return first, last, tf.reduce_sum(examples_of[:first]), tf.reduce_sum(examples_of[first:last])

@@ -10,16 +10,16 @@ from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
 from bert_keras.training.task import Batch
 
-LIMIT = 10  # a training that has diverged does not come back; one outlier is a step or two
+LIMIT = 10  # an outlier causes a step or two; a training that has diverged does not recover
 _log = logging.getLogger(__name__)
 
 
 class SkippedRows:
-    """Writes down the rows of the last steps in a row that were skipped; gives up after ten steps.
+    """Records the rows of consecutive steps that were skipped; raises an error after ten.
 
     Args:
-        describe: the training set's, which describes a batch's rows.
-        path: the JSON-lines file to write them to.
+        describe: the training set's; it describes the rows of a batch.
+        path: the JSON-lines file to write the rows to.
         writes: whether this process writes it.
     """
 
@@ -32,15 +32,15 @@ class SkippedRows:
         self._describe, self._path, self._writes = describe, path, writes
 
     def record(self, step: int, batch: Batch, in_a_row: int) -> None:
-        """Takes note of a batch.
+        """Records the rows of a batch.
 
         Args:
             step: the step.
-            batch: see `Batch`.
-            in_a_row: how many steps together were skipped, this one included.
+            batch: its batch.
+            in_a_row: how many consecutive steps were skipped, this one included.
 
         Raises:
-            InputError: those are too many. The rows of these steps are in the file.
+            InputError: those are too many. Their rows are in the file.
             OSError: it could not be written.
         """
         _log.warning("step %d: loss or gradients are not finite; no weight was changed.", step)
@@ -54,7 +54,7 @@ class SkippedRows:
             )
 
     def _write(self, step: int, batch: Batch, first: int) -> None:
-        # Those of the steps before are in the file, also where another process has done them.
+        # The rows of the steps before are in the file, also if another process recorded them.
         rows = [row for row in self._read() if first <= row["step"] < step]
         rows += [{"step": step, **row} for row in self._describe(batch)]
         with atomic_write(self._path) as file:

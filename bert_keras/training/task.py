@@ -106,7 +106,7 @@ class PredictionFiles(NamedTuple):
     """What `Predicts.write_predictions` has written.
 
     Attributes:
-        path: the file of the answers.
+        path: the file with the answers.
         tables: tables to show to the user, by title.
     """
 
@@ -129,25 +129,20 @@ class Prepared(NamedTuple):
 
 
 class Task(abc.ABC):
-    """One kind of question asked of text: what to learn, and from which rows.
+    """What to learn, and from which rows.
 
     Subclasses are frozen dataclasses whose fields are declared by `bert_keras.options.option`; the
-    flags of scripts and the records of runs are made from them. Making one reads nothing.
+    flags of scripts and the records of runs are made from them. Creating a task reads nothing.
     """
 
-    # What a run of this task is called in its record, under "script".
+    # The name of this task in the records of runs, under "script".
     recorded_as: ClassVar[str]
-    # What a batch holds when not training, unless the settings say otherwise.
+    # Examples in a batch when not training, unless the settings say otherwise.
     eval_batch_size: ClassVar[int] = 256
-    # Whether training starts from a checkpoint; if not, it may start from new weights.
+    # Whether training must start from a checkpoint; if not, it may start from new weights.
     needs_weights: ClassVar[bool] = True
-    # The settings by which runs are compared in TensorBoard, by their recorded names.
+    # Recorded names of the settings to compare runs by in TensorBoard.
     hyperparameters: ClassVar[tuple[str, ...]] = ()
-
-    @classmethod
-    def variant(cls, record: Mapping[str, Any]) -> type[Task]:
-        """Returns the class that a run with this record has: this one, or one of its kind."""
-        return cls
 
     @abc.abstractmethod
     def prepare(self, reference: str | None, seed: int) -> Prepared:
@@ -164,7 +159,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, folder: pathlib.Path) -> BoundTask:
-        """Returns the task bound to what a run's folder has kept.
+        """Returns the task bound to the tokenizer and the labels in a run's folder.
 
         Raises:
             InputError: the folder holds another task's model.
@@ -186,16 +181,17 @@ class AnswersUntrained(abc.ABC):
 class BoundTask(abc.ABC):
     """A task bound to a tokenizer and to its labels: it makes models, losses and scores.
 
-    It does not change. What an evaluation or a prediction needs of its examples travels with them.
+    It is immutable. Whatever an evaluation or a prediction needs of its examples is in their
+    `EvaluationSet`.
     """
 
     tokenizer: BertTokenizer
-    # The names of what the model tells apart; a class without such has `labels = ()`.
+    # The names of the classes, tags, ...; a task without such sets `labels = ()`.
     labels: Sequence[str]
 
     @abc.abstractmethod
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertModel:
-        """Makes the model, with the weights found at `reference`.
+        """Makes the model, with the weights at `reference`.
 
         Args:
             reference: a folder of weights, this task's own or those of an encoder; None for new
@@ -217,12 +213,12 @@ class BoundTask(abc.ABC):
         return self.labels or None
 
     def write_extras(self, model: BertModel, folder: pathlib.Path) -> dict[str, Any]:
-        """Writes what this task keeps beside the model; returns its entries for config.json."""
+        """Writes the task's own files beside the model; returns its entries for config.json."""
         return {}
 
     @abc.abstractmethod
     def loss_weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the weight of each loss of a batch, which no prediction may change.
+        """Returns the weight of each loss of a batch, which does not depend on predictions.
 
         Returns:
             float32 arrays of one dimension, one for each term of the loss, by its name. The loss
@@ -242,7 +238,7 @@ class BoundTask(abc.ABC):
         """
 
     def predictions(self, outputs: Any, batch: Batch) -> tf.Tensor:
-        """Reduces the model's outputs for a batch to what is kept of each example, in graph ops.
+        """Reduces the model's outputs for a batch to a prediction for each example, in graph ops.
 
         Args:
             outputs: the model's.
@@ -255,7 +251,7 @@ class BoundTask(abc.ABC):
 
     @abc.abstractmethod
     def evaluation_set(self, seed: int) -> EvaluationSet | None:
-        """Reads the examples to evaluate on; None where the task names none.
+        """Reads the examples to evaluate on; returns None if the task names none.
 
         Args:
             seed: of the choice of rows to hold out, that of the training.
@@ -263,7 +259,7 @@ class BoundTask(abc.ABC):
 
     @abc.abstractmethod
     def score_names(self, examples: EvaluationSet) -> list[str]:
-        """Returns the names of the scores that `evaluate` will give and a run can stop by."""
+        """Returns the names of the scores of `evaluate`, any of which can be stopped by."""
 
     @abc.abstractmethod
     def evaluate(self, examples: Any, predictions: np.ndarray) -> Evaluation:
@@ -271,7 +267,7 @@ class BoundTask(abc.ABC):
 
         Args:
             examples: what `evaluation_set` returned.
-            predictions: [examples, ...], what `predictions` made of each, in the examples' order.
+            predictions: [examples, ...], those of `predictions`, in the examples' order.
         """
 
     def tuned(self, evaluation: Evaluation) -> BoundTask:
@@ -280,7 +276,7 @@ class BoundTask(abc.ABC):
 
 
 class Predicts(abc.ABC):
-    """A `BoundTask` that answers inputs other than those to evaluate on."""
+    """A `BoundTask` that predicts inputs of the user."""
 
     @abc.abstractmethod
     def read_examples(self, file: str) -> EvaluationSet:
@@ -303,7 +299,7 @@ class Predicts(abc.ABC):
 
     @abc.abstractmethod
     def answers(self, examples: Any, predictions: np.ndarray) -> Any:
-        """Returns what a caller in Python gets: an answer for each input, in their order.
+        """Returns an answer for each input, in their order, as a caller in Python gets it.
 
         Args:
             examples: what `read_examples` or `examples_of` returned.
@@ -333,7 +329,7 @@ class Serves(abc.ABC):
 
 
 class NumericOutputs(abc.ABC):
-    """A `BoundTask` whose model can answer in numbers alone, for runtimes that know no strings."""
+    """A `BoundTask` with purely numeric answers, for runtimes without strings."""
 
     @abc.abstractmethod
     def numeric_outputs(self, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -363,5 +359,10 @@ class EventWriter(Protocol):
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Writes an evaluation."""
 
-    def graph(self, model: BertModel) -> None:
-        """Writes a model's graph."""
+    def graph(self, function: Callable[..., Any], *specs: Any) -> None:
+        """Writes the graph of a function.
+
+        Args:
+            function: over tensors, such as a model's call.
+            *specs: its arguments, with a `tf.TensorSpec` in place of each tensor.
+        """

@@ -67,7 +67,7 @@ def test_what_does_not_come_back(folder, tmp_path, caplog):
         assert "The model has the exact GELU" in caplog.text
         lost = {"next_sentence"} if layout == "keras_hub" else set()
         assert old.heads.keys() - new.heads.keys() == lost
-        assert ("no place for the next_sentence" in caplog.text) == bool(lost)
+        assert ("left out: next_sentence" in caplog.text) == bool(lost)
         kept = [name for name in old.values if name.partition("/")[0] not in lost]
         assert list(new.values) == kept
         for name in kept:
@@ -89,12 +89,12 @@ def test_a_pooler_that_is_not_there_is_not_made(folder, tmp_path):
     assert "pooler/dense/kernel" not in read_all(tmp_path / "new")[0].values
 
 
-def test_a_pooler_that_keras_hub_makes_is_told(folder, tmp_path, caplog):
+def test_a_pooler_that_keras_hub_makes_is_reported(folder, tmp_path, caplog):
     pytest.importorskip("keras_hub")
     without_pooler(folder)
     convert(folder, tmp_path / "new", "keras_hub")
     assert (
-        "no pooler: the preset's is random, and will be read as if it were learned." in caplog.text
+        "no pooler: the preset's is random, and will be read as if it were trained." in caplog.text
     )
     assert np.any(read_all(tmp_path / "new")[0].values["pooler/dense/kernel"])
 
@@ -135,7 +135,9 @@ def test_a_vocabulary_of_another_model_is_refused(folder, tmp_path):
 
 def test_an_unknown_layout_and_a_preset_without_vocabulary(tmp_path):
     write_huggingface(BertEncoder(CONFIG), tmp_path / "old")
-    with pytest.raises(InputError, match="layout is 'onnx', expected one of huggingface, google"):
+    with pytest.raises(
+        InputError, match="layout: expected huggingface, google or keras_hub, found 'onnx'"
+    ):
         convert(tmp_path / "old", tmp_path / "new", "onnx")
     with pytest.raises(InputError, match="KerasHub's layout holds a vocabulary"):
         convert(tmp_path / "old", tmp_path / "new", "keras_hub")

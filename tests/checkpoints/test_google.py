@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.checkpoints import mapping
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.checkpoints.google import GoogleCheckpoint, write_google
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
@@ -86,10 +86,10 @@ def test_each_variable_takes_its_values(folder):
     write(folder, arrays)
     model = BertClassifier.from_pretrained(folder)
     for weight in mapping.weights(model.config, CLASSIFIER):
-        found = keras.ops.convert_to_numpy(mapping.variable(model, weight))
+        value = keras.ops.convert_to_numpy(mapping.variable(model, weight))
         expected = arrays[weight.google]
         np.testing.assert_array_equal(
-            found, expected.T if weight.google == "output_weights" else expected
+            value, expected.T if weight.google == "output_weights" else expected
         )
 
 
@@ -100,7 +100,7 @@ def test_gelu_is_the_tanh_form(folder):
     assert open_checkpoint(folder).config.hidden_act == "relu"
 
 
-def test_what_is_left_over_is_told_without_the_optimizers_slots(folder):
+def test_what_is_left_over_is_reported_without_the_optimizers_slots(folder):
     arrays = random_arrays()
     arrays["cls/predictions/output_bias"] = np.zeros(20, "float32")
     arrays["bert/pooler/dense/bias/adam_m"] = np.zeros(8, "float32")
@@ -151,8 +151,8 @@ def test_damaged_data(folder, damage):
     else:
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
-    said = "variable .* cannot be read" if damage == "flip" else "expected .* bytes of data"
-    with pytest.raises(InputError, match=rf"bert_model\.ckpt: {said}"):
+    message = "variable .* cannot be read" if damage == "flip" else "expected .* bytes of data"
+    with pytest.raises(InputError, match=rf"bert_model\.ckpt: {message}"):
         BertEncoder.from_pretrained(folder)
 
 
@@ -171,7 +171,7 @@ def test_what_is_written_is_read_again_bit_for_bit(tmp_path, make):
     with open_checkpoint(tmp_path) as checkpoint:
         again = contents_of(checkpoint)
     assert again.config == model.config and again.heads == model.heads
-    for weight, value in of(model).weights():
+    for weight, value in from_model(model).weights():
         np.testing.assert_array_equal(again.values[weight.ours], value)
 
 
@@ -197,7 +197,7 @@ def test_a_pretrainers_names_are_googles(tmp_path):
     )
 
 
-def test_what_google_cannot_compute_is_told(tmp_path, caplog):
+def test_what_google_cannot_compute_is_reported(tmp_path, caplog):
     write_google(BertEncoder(BertConfig.from_dict(VALUES)), tmp_path)
     assert "exact GELU" in caplog.text
     silu = BertEncoder(BertConfig.from_dict(VALUES | {"hidden_act": "silu"}))

@@ -70,7 +70,7 @@ def test_new_rows_are_the_means_of_their_pieces(folder, tmp_path):
 def test_a_learned_vocabulary_gives_its_first_words(tokenizer, tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[unused7]\no\n##o\nblasto\n\n##ma\nglia\n")
-    assert tokens_to_add(tokenizer, path, most=2) == ["blasto", "##ma"]
+    assert tokens_to_add(tokenizer, path, limit=2) == ["blasto", "##ma"]
     assert tokens_to_add(tokenizer, path) == ["blasto", "##ma", "glia"]
 
 
@@ -89,9 +89,9 @@ def test_unknown_characters_start_as_the_mean_of_all(tokenizer, caplog):
 
 
 @pytest.mark.parametrize("token", ["covid-19", "two words", "x" * 201, "##a,b", "[a"])
-def test_a_token_that_could_never_be_met_is_refused(tokenizer, token):
+def test_a_token_that_could_never_occur_is_refused(tokenizer, token):
     with pytest.raises(
-        InputError, match=r"new tokens:2: .* cannot be a token, because text is cut"
+        InputError, match=r"new tokens:2: .* cannot be a token, because the tokenizer splits"
     ):
         tokens_to_add(tokenizer, ["gliom", token])
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from bert_keras.checkpoints.contents import of
+from bert_keras.checkpoints.contents import from_model
 from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
@@ -107,8 +107,8 @@ def test_no_weights_at_all(folder):
         open_checkpoint(folder)
 
 
-def tensor(shape, begin, end, dtype="F32"):
-    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+def tensor(shape, start, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
 
 
 def file_of(header, data, length=None):
@@ -116,7 +116,7 @@ def file_of(header, data, length=None):
     return struct.pack("<Q", len(header) if length is None else length) + header + data
 
 
-LIES = {
+BAD_FILES = {
     "empty": b"",
     "shorter than a header's length": b"abc",
     "no header": struct.pack("<Q", 100),
@@ -133,8 +133,8 @@ LIES = {
     "overlap": file_of({"a": tensor([2], 0, 8), "b": tensor([2], 4, 12)}, bytes(12)),
     "the same bytes twice": file_of({"a": tensor([2], 0, 8), "b": tensor([2], 0, 8)}, bytes(8)),
     "a hole": file_of({"a": tensor([2], 0, 8), "b": tensor([2], 12, 20)}, bytes(20)),
-    "begins outside": file_of({"a": tensor([2], 1 << 40, (1 << 40) + 8)}, bytes(8)),
-    "ends before it begins": file_of({"a": tensor([2], 8, 0)}, bytes(8)),
+    "starts outside": file_of({"a": tensor([2], 1 << 40, (1 << 40) + 8)}, bytes(8)),
+    "ends before it starts": file_of({"a": tensor([2], 8, 0)}, bytes(8)),
     "more shape than bytes": file_of({"a": tensor([3], 0, 8)}, bytes(8)),
     "less shape than bytes": file_of({"a": tensor([1], 0, 8)}, bytes(8)),
     "wider dtype than bytes": file_of({"a": tensor([2], 0, 8, "F64")}, bytes(8)),
@@ -145,10 +145,10 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_lying_header_is_found_out_before_anything_is_read(folder, lie):
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_header_is_refused_before_a_tensor_is_read(folder, kind):
     path = folder / "model.safetensors"
-    path.write_bytes(LIES[lie])
+    path.write_bytes(BAD_FILES[kind])
     with pytest.raises(InputError) as caught:
         open_checkpoint(folder)
     assert str(caught.value).startswith(f"{path}: expected a safetensors file")
@@ -218,10 +218,10 @@ def test_transformers_loads_what_we_write(tmp_path):
         encoder = transformers.BertModel.from_pretrained(tmp_path / "encoder")
         pooled = encoder.eval()(torch.tensor(tokens, dtype=torch.long)).pooler_output
     assert classifier.config.id2label == {0: "a", 1: "b", 2: "c"}
-    found = keras.ops.convert_to_numpy(model(ours))
-    assert np.abs(found - logits.numpy()).max() <= 1e-5
-    found = keras.ops.convert_to_numpy(model.encoder(ours)["pooled_output"])
-    assert np.abs(found - pooled.numpy()).max() <= 1e-5
+    our_logits = keras.ops.convert_to_numpy(model(ours))
+    assert np.abs(our_logits - logits.numpy()).max() <= 1e-5
+    our_pooled = keras.ops.convert_to_numpy(model.encoder(ours)["pooled_output"])
+    assert np.abs(our_pooled - pooled.numpy()).max() <= 1e-5
 
 
 def test_load_weights_takes_a_string_too(folder):
@@ -248,25 +248,25 @@ def test_transformers_loads_a_pretrainer(tmp_path, sentence_head):
     model.get_layer("masked_lm").bias.assign(random.normal(size=50))
     write_huggingface(model, tmp_path)
     kind = transformers.BertForPreTraining if sentence_head else transformers.BertForMaskedLM
-    theirs, told = kind.from_pretrained(tmp_path, output_loading_info=True)
-    assert not told["missing_keys"]
+    theirs, info = kind.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
     with torch.no_grad():
         outputs = theirs.eval()(
             input_ids=torch.tensor(ours["token_ids"]).long(),
             token_type_ids=torch.tensor(ours["segment_ids"]).long(),
             attention_mask=torch.tensor(real).long(),
         )
-    found = {name: keras.ops.convert_to_numpy(v) for name, v in model(ours).items()}
+    our_outputs = {name: keras.ops.convert_to_numpy(v) for name, v in model(ours).items()}
     words = (outputs.prediction_logits if sentence_head else outputs.logits).numpy()
-    assert np.abs(found["token_logits"] - words[ours["masked"] > 0]).max() <= 1e-5
+    assert np.abs(our_outputs["token_logits"] - words[ours["masked"] > 0]).max() <= 1e-5
     if sentence_head:
         sentences = outputs.seq_relationship_logits.numpy()
-        assert np.abs(found["sentence_logits"] - sentences).max() <= 1e-5
+        assert np.abs(our_outputs["sentence_logits"] - sentences).max() <= 1e-5
     theirs.save_pretrained(tmp_path / "again")
     with open_checkpoint(tmp_path / "again") as checkpoint:
         again = contents_of(checkpoint)
     assert again.heads == model.heads
-    for weight, value in of(model).weights():
+    for weight, value in from_model(model).weights():
         if sentence_head or weight.part != "pooler":  # BertForMaskedLM has none
             np.testing.assert_array_equal(again.values[weight.ours], value)
 
@@ -295,6 +295,6 @@ def test_a_second_copy_of_the_word_embedding_must_be_the_same(tmp_path):
     assert load_weights(model, tmp_path / "golden").left_over == ()
     twice["cls.predictions.decoder.weight"] = tensors[words] + 1
     write(tmp_path / "golden", tensors | twice)
-    with pytest.raises(InputError, match=r"decoder\.weight is another than bert\.embeddings\.word"):
+    with pytest.raises(InputError, match=r"decoder\.weight differs from bert\.embeddings\.word"):
         BertPretrainer.from_pretrained(tmp_path / "golden")
     assert len(load_weights(BertEncoder(model.config), tmp_path / "golden").loaded) == 5 + 16 + 2

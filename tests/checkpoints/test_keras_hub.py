@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bert_keras.checkpoints import mapping
-from bert_keras.checkpoints.contents import Contents, of
+from bert_keras.checkpoints.contents import Contents, from_model
 from bert_keras.checkpoints.convert import read_all
 from bert_keras.checkpoints.keras_hub import write_keras_hub
 from bert_keras.checkpoints.load import contents_of, load_weights, open_checkpoint
@@ -50,7 +50,7 @@ INPUTS = {
 }
 
 
-def numbers(tensor):
+def to_numpy(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
@@ -87,12 +87,12 @@ def test_each_variable_takes_its_values(folder, caplog):
     model = BertPretrainer.from_pretrained(folder)
     assert [record.message for record in caplog.records if "exact GELU" in record.message] == [
         "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of 1e-5, "
-        "and ours both as the rest of the model: logits will differ by some thousandths."
+        "and ours both as the rest of the model: logits will differ by a few thousandths."
     ]
     caplog.clear()
     assert model.config == CONFIG and model.heads == {"masked_lm": {}}
     expected = random_contents(heads=["masked_lm"]).values
-    for weight, found in of(model).weights():
+    for weight, found in from_model(model).weights():
         np.testing.assert_array_equal(found, expected[weight.ours])
     report = load_weights(model.encoder, folder)
     assert report.left_over[0] == "task.weights.h5/layers/masked_lm_head/_intermediate_dense/vars/0"
@@ -132,13 +132,13 @@ def test_a_dataset_in_another_file_is_not_followed(folder, tmp_path):
         open_checkpoint(folder)
 
 
-def test_a_dataset_that_promises_more_than_there_is(folder):
+def test_a_dataset_that_claims_more_than_the_file_holds(folder):
     with h5py.File(folder / "model.weights.h5", "r+") as file:
         del file["layers/reversible_embedding/vars/0"]
         file.create_dataset(
             "layers/reversible_embedding/vars/0", (10**9, 8), "float32", chunks=(1024, 8)
         )
-    with pytest.raises(InputError, match="its datasets promise 32000"):
+    with pytest.raises(InputError, match="its datasets claim 32000"):
         open_checkpoint(folder)
 
 
@@ -156,7 +156,7 @@ def test_what_is_written_is_read_again_bit_for_bit(tmp_path, heads, caplog):
     assert again.values.keys() == {weight.ours for weight in mapping.weights(CONFIG, kept)}
     for name, value in again.values.items():
         np.testing.assert_array_equal(value, contents.values[name])
-    assert ("no place for the next_sentence" in caplog.text) == ("next_sentence" in heads)
+    assert ("left out: next_sentence" in caplog.text) == ("next_sentence" in heads)
     tokenizer = read_all(tmp_path)[1]
     assert tokenizer.vocabulary == VOCABULARY
     assert tokenizer.lowercase and tokenizer.max_length == 12
@@ -169,23 +169,23 @@ def test_keras_hub_computes_the_same(tmp_path):
     theirs["padding_mask"] = INPUTS["example_ids"]
 
     write_keras_hub(random_contents(), tokenizer, tmp_path / "encoder")
-    expected = numbers(BertEncoder.from_pretrained(tmp_path / "encoder")(INPUTS)["pooled_output"])
+    expected = to_numpy(BertEncoder.from_pretrained(tmp_path / "encoder")(INPUTS)["pooled_output"])
     backbone = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "encoder"))
-    assert np.abs(numbers(backbone(theirs)["pooled_output"]) - expected).max() <= 1e-5
+    assert np.abs(to_numpy(backbone(theirs)["pooled_output"]) - expected).max() <= 1e-5
 
     write_keras_hub(random_contents(heads=["classifier"]), tokenizer, tmp_path / "classifier")
-    expected = numbers(BertClassifier.from_pretrained(tmp_path / "classifier")(INPUTS))
+    expected = to_numpy(BertClassifier.from_pretrained(tmp_path / "classifier")(INPUTS))
     classifier = keras_hub.models.BertTextClassifier.from_preset(str(tmp_path / "classifier"))
-    assert np.abs(numbers(classifier(theirs)) - expected).max() <= 1e-5
-    assert numbers(classifier.preprocessor("É a")["token_ids"])[:4].tolist() == [2, 9, 5, 3]
+    assert np.abs(to_numpy(classifier(theirs)) - expected).max() <= 1e-5
+    assert to_numpy(classifier.preprocessor("É a")["token_ids"])[:4].tolist() == [2, 9, 5, 3]
 
     write_keras_hub(random_contents(heads=["masked_lm"]), tokenizer, tmp_path / "masked_lm")
     masked = (INPUTS["token_ids"] == 4).astype("int32")
     model = BertPretrainer.from_pretrained(tmp_path / "masked_lm")
-    expected = numbers(model(INPUTS | {"masked": masked})["token_logits"])
+    expected = to_numpy(model(INPUTS | {"masked": masked})["token_logits"])
     masked_lm = keras_hub.models.BertMaskedLM.from_preset(str(tmp_path / "masked_lm"))
-    found = numbers(masked_lm(theirs | {"mask_positions": np.array([[4], [2]], "int32")}))[:, 0]
-    assert np.abs(found - expected).max() <= 3e-3  # its head has the exact GELU
+    logits = to_numpy(masked_lm(theirs | {"mask_positions": np.array([[4], [2]], "int32")}))[:, 0]
+    assert np.abs(logits - expected).max() <= 3e-3  # its head has the exact GELU
 
 
 def test_what_keras_hub_cannot_compute(tmp_path, caplog):

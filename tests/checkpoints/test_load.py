@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+import bert_keras
+from bert_keras.checkpoints.huggingface import write_huggingface
 from bert_keras.checkpoints.load import check_vocabulary, load_weights, open_checkpoint
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
@@ -79,6 +81,24 @@ def test_a_model_of_other_numbers_is_refused():
     other = BertEncoder(BertConfig.from_dict(CONFIG.to_dict() | {"intermediate_size": 48}))
     with pytest.raises(InputError, match=r"intermediate\.dense\.weight.*\[64, 32\].*\[48, 32\]"):
         load_weights(other, GOLDEN)
+
+
+@pytest.mark.parametrize("name", ["BertClassifier", "BertTokenClassifier"])
+def test_the_advice_for_another_number_of_classes_can_be_followed(tmp_path, name):
+    model = getattr(bert_keras, name)(CONFIG, 3)
+    write_huggingface(model, tmp_path)
+    with pytest.raises(InputError, match="has 3 classes and 5 were requested") as caught:
+        getattr(bert_keras, name).from_pretrained(tmp_path, num_classes=5)
+    _, advice = str(caught.value).split("To load the encoder without the classifier: ")
+    lines, config = advice.removesuffix(".").split("; where ")
+    scope = {"bert_keras": bert_keras}
+    exec("\n".join([config, *lines.split("; ")]), scope)
+    new = scope["model"]
+    assert new.num_classes == 5
+    for ours, theirs in zip(new.encoder.weights, model.encoder.weights, strict=True):
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs)
+        )
 
 
 def test_the_layout_is_that_of_the_weights(tmp_path):

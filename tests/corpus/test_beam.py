@@ -42,7 +42,7 @@ def test_a_full_disk_under_beam_leaves_what_was_there_whole(texts, tokenizer, tm
     before = examples(prepared, "train")
     done = prepare_on_a_full_disk(texts, tokenizer, out, beam_workers=2)
     assert done.stdout.startswith("InputError ") and done.stdout.count("\n") == 1
-    assert "File too large); what was there before is still whole." in done.stdout
+    assert "File too large); the files that were there before are unchanged." in done.stdout
     assert "Traceback" not in done.stderr
     assert subfolders(out) == [prepared.folder.name]
     assert examples(open_prepared(prepared.folder), "train") == before

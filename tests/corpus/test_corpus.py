@@ -164,7 +164,7 @@ def peak(work):
 @pytest.mark.parametrize("layout", ["sentences", "files", "wikitext"])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, layout):
     monkeypatch.setattr(documents, "_BLOCK", 1 << 14)
-    monkeypatch.setattr(documents, "_PART", 1 << 16)
+    monkeypatch.setattr(documents, "_SECTION", 1 << 16)
     line = "The cat sat on the mat, and it purred.\n"
     small = Corpus(write(tmp_path / "small.txt.gz", line * 5_000), layout)
     large = Corpus(write(tmp_path / "large.txt.gz", line * 40_000), layout)
@@ -172,7 +172,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, layout):
 
     def use_up(corpus):
         locations, count = set(), 0
-        for document in corpus:  # one document, in parts
+        for document in corpus:  # one document, in sections
             locations.add(document.location)
             count += len(document.sentences)
         assert len(locations) == 1
@@ -185,7 +185,7 @@ def test_a_line_without_end(tmp_path, monkeypatch):
     monkeypatch.setattr(documents, "_LINE", 1 << 14)
     monkeypatch.setattr(documents, "_RECORD", 1 << 15)
     monkeypatch.setattr(documents, "_BLOCK", 1 << 12)
-    monkeypatch.setattr(documents, "_PART", 1 << 16)
+    monkeypatch.setattr(documents, "_SECTION", 1 << 16)
     path = write(tmp_path / "long.txt.gz", "Short.\n" + "x" * 2_000_000)
     for layout, limit in (("sentences", "16,384"), ("wikitext", "16,384"), ("jsonl", "32,768")):
         corpus = Corpus(path, layout)
@@ -260,7 +260,7 @@ def test_broken_gzip(tmp_path):
     for content in (whole[:-20], b"no gzip", whole[:30] + b"\xff" * 20 + whole[50:]):
         path = tmp_path / "a.gz"
         path.write_bytes(content)
-        assert error(path).startswith(f"{path}: not a whole gzip file: ")
+        assert error(path).startswith(f"{path}: not a complete gzip file: ")
 
 
 @pytest.mark.parametrize(
@@ -349,4 +349,4 @@ def test_without_a_network(tmp_path, monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    assert "does not answer" in error("tfds:lm1b")
+    assert "does not respond" in error("tfds:lm1b")

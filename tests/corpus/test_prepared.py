@@ -78,7 +78,7 @@ def test_a_seed_decides_the_order(texts, tokenizer, tmp_path):
 
 def test_the_second_run_tokenizes_nothing(texts, tokenizer, tmp_path, monkeypatch):
     first = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
-    monkeypatch.setattr("bert_keras.corpus.builder.read_passages", None)
+    monkeypatch.setattr("bert_keras.corpus.recipe.read_passages", None)
     monkeypatch.setattr(Corpus, "documents", None)
     os.utime(texts / "one.txt")  # another time is no other text
     second = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
@@ -155,7 +155,7 @@ def test_a_full_disk_leaves_what_was_there_whole(texts, tokenizer, tmp_path):
     before = examples(prepared, "train")
     done = prepare_on_a_full_disk(texts, tokenizer, out)
     assert done.stdout.startswith("InputError ") and done.stdout.count("\n") == 1
-    assert "could not be written" in done.stdout and "still whole" in done.stdout
+    assert "could not be written" in done.stdout and "are unchanged" in done.stdout
     assert subfolders(out) == [prepared.folder.name]
     assert examples(open_prepared(prepared.folder), "train") == before
 
@@ -166,7 +166,7 @@ def test_what_went_wrong_is_found_in_what_wraps_it(texts, tokenizer, tmp_path, m
         raise RuntimeError("Failed to finalize writing") from full
 
     monkeypatch.setattr("bert_keras.corpus.builder.BertPassages.download_and_prepare", fail)
-    with pytest.raises(InputError, match=r"\(a\.tfrecord; No space left on device\); what was"):
+    with pytest.raises(InputError, match=r"\(a\.tfrecord; No space left on device\); the files"):
         prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
 
 

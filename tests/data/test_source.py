@@ -120,7 +120,7 @@ def test_what_is_missing():
         RowSource(task_name="SST", data_dir="x")
     with pytest.raises(InputError, match="train: expected a file, or `task_name` and `data_dir`"):
         RowSource().train_and_dev(0)
-    with pytest.raises(InputError, match="predict_file: expected a file, or `task_name`"):
+    with pytest.raises(InputError, match="file: expected a file, or `task_name`"):
         RowSource().unlabelled("")
     with pytest.raises(InputError, match="nowhere"):
         RowSource(train="nowhere.tsv").train_and_dev(0)

@@ -3,7 +3,7 @@ import collections
 import pytest
 
 from bert_keras.data.rows import Rows
-from bert_keras.data.splits import hold_out, take_per_class
+from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 
 
@@ -12,44 +12,48 @@ def make(labels, kind="class"):
     return Rows(names, None, list(labels), names, [[name] for name in names], kind=kind)
 
 
+def held(rows, fraction, seed):
+    return hold_out(rows, fraction, seed, rows.classes)
+
+
 def in_order(rows):
     return rows.texts == sorted(rows.texts, key=lambda text: int(text.split()[1]))
 
 
 def test_held_out_by_class_and_in_order():
     rows = make("abbcccbbab" * 10)
-    train, held_out = hold_out(rows, 0.2, seed=1)
+    train, held_out = held(rows, 0.2, seed=1)
     assert collections.Counter(held_out.labels) == {"a": 4, "b": 10, "c": 6}
     assert sorted(train.texts + held_out.texts) == sorted(rows.texts)
     assert in_order(train) and in_order(held_out)
 
 
 def test_a_small_share_of_many_is_in_order():
-    assert in_order(hold_out(make("ab" * 1000), 0.02, seed=1)[1])
+    assert in_order(held(make("ab" * 1000), 0.02, seed=1)[1])
 
 
 def test_the_seed_decides():
     rows = make("ab" * 50)
-    assert hold_out(rows, 0.3, 5)[1].texts == hold_out(rows, 0.3, 5)[1].texts
-    assert hold_out(rows, 0.3, 5)[1].texts != hold_out(rows, 0.3, 6)[1].texts
+    assert held(rows, 0.3, 5)[1].texts == held(rows, 0.3, 5)[1].texts
+    assert held(rows, 0.3, 5)[1].texts != held(rows, 0.3, 6)[1].texts
 
 
 def test_small_classes_keep_a_row_and_share_the_rounding():
     singles = make([str(i) for i in range(20)] + ["x"] * 10)
-    train, held_out = hold_out(singles, 0.5, 0)
+    train, held_out = held(singles, 0.5, 0)
     assert collections.Counter(held_out.labels) == {"x": 5}
     fours = make([str(i // 4) for i in range(600)])
-    train, held_out = hold_out(fours, 0.1, 0)
+    train, held_out = held(fours, 0.1, 0)
     assert len(held_out) == 60
     assert max(collections.Counter(held_out.labels).values()) == 1
-    train, held_out = hold_out(make("aabb"), 0.99, 0)
+    train, held_out = held(make("aabb"), 0.99, 0)
     assert sorted(train.labels) == ["a", "b"]
 
 
 @pytest.mark.parametrize("kind", ["number", "multi"])
 def test_other_kinds_are_held_out_at_random(kind):
     labels = [float(i) if kind == "number" else [str(i)] for i in range(100)]
-    train, held_out = hold_out(make(labels, kind), 0.25, 3)
+    train, held_out = held(make(labels, kind), 0.25, 3)
     assert len(held_out) == 25 and len(train) == 75
     assert in_order(train) and in_order(held_out)
     assert held_out.labels != labels[:25]
@@ -57,13 +61,13 @@ def test_other_kinds_are_held_out_at_random(kind):
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, 1.5, float("nan")])
 def test_fractions_that_are_none(fraction):
-    with pytest.raises(InputError, match="between 0 and 1"):
-        hold_out(make("ab"), fraction, 0)
+    with pytest.raises(InputError, match="fraction: expected more than 0 and less than 1"):
+        held(make("ab"), fraction, 0)
 
 
-def test_nothing_left_to_hold_out():
+def test_nothing_left_to_held():
     with pytest.raises(InputError, match=r"0\.01 of 4 rows leaves none"):
-        hold_out(make("aabb"), 0.01, 0)
+        held(make("aabb"), 0.01, 0)
 
 
 def test_a_few_of_each_class():
@@ -77,3 +81,18 @@ def test_a_few_of_each_class():
         take_per_class(rows, 7, 0)
     with pytest.raises(InputError, match="one label a row"):
         take_per_class(make([1.0, 2.0], "number"), 1, 0)
+
+
+def test_rows_without_classes_are_divided_together():
+    train, held_out = hold_out(make("ab" * 10 + "c"), 0.5, seed=0)
+    assert (len(train), len(held_out)) == (10, 11)
+
+
+def test_repetitions_are_not_evaluated_on(caplog):
+    caplog.set_level("INFO")
+    texts = ["a", "b", "b", "c"]
+    rows = Rows(texts, None, list("xxyy"), texts, [[text] for text in texts])
+    assert unseen(rows, rows.select([0])).texts == ["b", "c"]
+    assert "2 rows are not evaluated on" in caplog.text
+    pairs = Rows(["a", "a"], ["b", "c"], None, ["1", "2"], [[], []])
+    assert unseen(pairs, pairs.select([0])).pairs == ["c"]

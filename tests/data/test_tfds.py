@@ -139,7 +139,7 @@ def test_versions_and_parts_of_splits():
 def test_rows_without_labels():
     rows = read_rows("tfds:tiny_notes:test", labelled=False)
     assert len(rows) == 2 and rows.labels is None
-    with pytest.raises(InputError, match="the feature 'mood' is -1, which is no class"):
+    with pytest.raises(InputError, match="the feature 'mood' is -1, which is not a class"):
         read_rows("tfds:tiny_notes:test")
 
 
@@ -174,7 +174,7 @@ def test_an_unclear_label_is_asked_for():
 
 def test_without_network_it_fails_at_once():
     start = time.monotonic()
-    with pytest.raises(InputError, match=r"glue.* is not in .*, and https://.* does not answer"):
+    with pytest.raises(InputError, match=r"glue.* is not in .*, and its host .* does not resp"):
         read_rows("tfds:glue/sst2")
     assert time.monotonic() - start < 10
 

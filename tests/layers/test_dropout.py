@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.layers.dropout import Dropout
+from bert_keras.layers.execution import Execution
 
 
 def dropped(layer, shape=(300, 7, 11), dtype="float32"):
@@ -61,12 +62,12 @@ def test_a_drawn_seed_repeats_its_mask_and_draws_go_on():
     assert Dropout(0.0).draw_seed() is None
 
 
-def test_each_stream_has_its_own_masks():
+def test_each_replica_has_its_own_masks():
     found = []
-    for stream in (None, lambda: 0, lambda: 1, lambda: 2):
+    for replica in (None, lambda: 0, lambda: 1, lambda: 2):
         keras.utils.set_random_seed(7)
         layer = Dropout(0.5)
-        layer.stream = stream
+        layer.execution = Execution(replica=replica)
         found.append(dropped(layer, (50_000,)) == 0)
     np.testing.assert_array_equal(found[0], found[1])
     for one, other in ((0, 2), (0, 3), (2, 3)):

@@ -15,6 +15,10 @@ def numbers(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
+def hidden_states(layer, **kwargs):
+    return numbers(layer(TOKENS, SEGMENTS, POSITIONS, **kwargs)[0])
+
+
 def by_hand(layer, words, positions):
     summed = words + numbers(layer.segment.embeddings)[SEGMENTS] + positions
     centred = summed - summed.mean(-1, keepdims=True)
@@ -34,16 +38,16 @@ def layer():
 def test_sum_then_layer_norm(layer):
     words = numbers(layer.word.embeddings)[TOKENS]
     positions = numbers(layer.position.embeddings)[POSITIONS]
-    found = numbers(layer(TOKENS, SEGMENTS, POSITIONS))
-    np.testing.assert_allclose(found, by_hand(layer, words, positions), atol=1e-5)
+    embedded = hidden_states(layer)
+    np.testing.assert_allclose(embedded, by_hand(layer, words, positions), atol=1e-5)
 
 
 def test_sinusoidal_positions_meet_scaled_words():
     layer = Embeddings(7, 4, position_embedding_type="sinusoidal")
-    found = numbers(layer(TOKENS, SEGMENTS, POSITIONS))
+    embedded = hidden_states(layer)
     words = 2 * numbers(layer.word.embeddings)[TOKENS]
     positions = numbers(layer.position(POSITIONS))
-    np.testing.assert_allclose(found, by_hand(layer, words, positions), atol=1e-5)
+    np.testing.assert_allclose(embedded, by_hand(layer, words, positions), atol=1e-5)
     assert not any("position" in weight.path for weight in layer.weights)
 
 
@@ -59,8 +63,8 @@ def test_each_table_starts_with_values_of_its_own():
 
 def test_dropout_in_training_only(layer):
     layer.dropout.rate = 0.5
-    assert (numbers(layer(TOKENS, SEGMENTS, POSITIONS)) == 0).sum() == 0
-    assert (numbers(layer(TOKENS, SEGMENTS, POSITIONS, training=True)) == 0).sum() > 0
+    assert (hidden_states(layer) == 0).sum() == 0
+    assert (hidden_states(layer, training=True) == 0).sum() > 0
 
 
 def test_mixed_precision_rounds_nothing(layer):
@@ -68,9 +72,12 @@ def test_mixed_precision_rounds_nothing(layer):
     mixed.build((None, None))
     for ours, theirs in zip(mixed.trainable_weights, layer.trainable_weights, strict=True):
         ours.assign(theirs)
-    np.testing.assert_array_equal(
-        numbers(mixed(TOKENS, SEGMENTS, POSITIONS)), numbers(layer(TOKENS, SEGMENTS, POSITIONS))
-    )
+    np.testing.assert_array_equal(hidden_states(mixed), hidden_states(layer))
+
+
+def test_the_word_table_is_an_output(layer):
+    _, table = layer(TOKENS, SEGMENTS, POSITIONS)
+    np.testing.assert_array_equal(numbers(table), numbers(layer.word.embeddings))
 
 
 def test_config_round_trip():

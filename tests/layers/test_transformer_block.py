@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.layers.attention_mask import AttentionMask
+from bert_keras.layers.execution import Execution
 from bert_keras.layers.transformer_block import TransformerBlock
 
 
@@ -86,11 +87,12 @@ def test_recomputed_gradients_are_the_same_with_dropout(compiled, dtype):
         return tape.gradient(loss, [x, *(v.value for v in block.trainable_variables)])
 
     found = {}
-    for block.recompute in (False, True):
+    for recompute in (False, True):
+        block.execution = Execution(recompute=recompute)
         for variable, value in zip(block.non_trainable_variables, start, strict=True):
             variable.assign(value)
         step = tf.function(gradients) if compiled else gradients
-        found[block.recompute] = [[g.numpy() for g in step()] for _ in range(2)]
+        found[recompute] = [[g.numpy() for g in step()] for _ in range(2)]
     for kept, again in zip(found[False], found[True], strict=True):
         for one, other in zip(kept, again, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
@@ -114,7 +116,7 @@ def test_recomputation_computes_twice_in_training_only(inputs):
         return sum(operation.type == "Softmax" for operation in operations)
 
     assert softmaxes(True) == 1
-    block.recompute = True
+    block.execution = Execution(recompute=True)
     assert softmaxes(True) == 2
     assert softmaxes(False) == 1
 

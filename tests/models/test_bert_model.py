@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.layers.dropout import Dropout
+from bert_keras.layers.execution import Execution
 from bert_keras.models.classifier import BertClassifier
 from bert_keras.models.encoder import BertEncoder
 from bert_keras.models.pretrainer import BertPretrainer
@@ -49,8 +50,7 @@ def ragged(model):
 def gradients(make, recompute, dtype="float32"):
     keras.utils.set_random_seed(3)
     model = make(CONFIG, dtype=dtype)
-    model.recompute = recompute
-    assert model.recompute == recompute
+    model.execution = Execution(recompute=recompute)
 
     @tf.function
     def step(inputs):
@@ -69,14 +69,15 @@ def test_recomputing_changes_no_gradient(make):
         np.testing.assert_allclose(again, kept, rtol=1e-5, atol=1e-5 * np.abs(kept).max())
 
 
-def test_recomputing_is_in_no_config():
+def test_execution_is_in_no_config():
     model = BertPretrainer(CONFIG)
     before = model.get_config()
-    model.recompute = True
+    model.execution = Execution(recompute=True)
+    assert len(model.blocks) == 2 and all(block.execution.recompute for block in model.blocks)
     assert model.get_config() == before
-    assert not BertPretrainer.from_config(before).recompute
-    blocks = [model.encoder.get_layer(f"layer_{index}") for index in range(2)]
-    assert all("recompute" not in block.get_config() for block in blocks)
+    again = BertPretrainer.from_config(before)
+    assert again.execution == Execution()
+    assert all(block.execution == Execution() for block in again.blocks)
 
 
 @pytest.mark.parametrize("dtype, apart", [("mixed_float16", 0.01), ("mixed_bfloat16", 0.06)])
@@ -106,18 +107,19 @@ def test_float16_masks_leave_nothing_of_another_example():
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_every_dropout_is_told_the_replica(make):
+def test_every_dropout_has_the_replica(make):
     model = make(CONFIG)
-    model.tell_replicas_apart(lambda: 7)
+    model.execution = Execution(replica=lambda: 7)
     every = [layer for layer in model._flatten_layers() if isinstance(layer, Dropout)]
     assert len(every) == 1 + 3 * 2 + (make is MAKERS[1])
-    assert all(dropout.stream() == 7 for dropout in every)
+    assert all(dropout.execution.replica() == 7 for dropout in every)
 
 
 MIRRORED = """
 import keras, numpy as np, tensorflow as tf
 two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+from bert_keras.layers.execution import Execution
 from tests.models.test_bert_model import CONFIG, MAKERS, ragged
 
 def gradients(recompute):
@@ -125,7 +127,7 @@ def gradients(recompute):
     keras.utils.set_random_seed(3)
     with strategy.scope():
         model = MAKERS[1](CONFIG)
-    model.recompute = recompute
+    model.execution = Execution(recompute=recompute)
 
     def replica(inputs):
         row = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -143,15 +145,14 @@ def gradients(recompute):
 for kept, again in zip(gradients(False), gradients(True), strict=True):
     np.testing.assert_allclose(again, kept, rtol=1e-5, atol=1e-5 * np.abs(kept).max())
 
-def outputs(told):
+def outputs(distinct):
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     keras.utils.set_random_seed(3)
     with strategy.scope():
         model = MAKERS[0](CONFIG)
-    model.recompute = True
-    if told:
-        here = tf.distribute.get_replica_context
-        model.tell_replicas_apart(lambda: here().replica_id_in_sync_group)
+    here = tf.distribute.get_replica_context
+    replica = lambda: here().replica_id_in_sync_group
+    model.execution = Execution(recompute=True, replica=replica if distinct else None)
     inputs = ragged(model)
     run = tf.function(lambda: strategy.run(lambda: model(inputs, training=True)["pooled_output"]))
     return [x.numpy() for x in run().values]

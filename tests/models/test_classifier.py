@@ -78,11 +78,11 @@ def test_keras_file_round_trip(tmp_path, dtype, pooling):
     np.testing.assert_array_equal(numbers(again(some_inputs(3))), numbers(model(some_inputs(3))))
 
 
-def test_the_head_of_an_encoders_folder_is_new(tmp_path, capsys):
+def test_the_head_of_an_encoders_folder_is_new(tmp_path, caplog):
     write_huggingface(BertEncoder(SMALL), tmp_path)
     model = BertClassifier.from_pretrained(tmp_path, num_classes=5)
     assert model(some_inputs(2)).shape == (2, 5)
-    told = capsys.readouterr().err
+    told = caplog.text
     assert "Newly made: classifier/kernel, classifier/bias." in told and "loaded" in told
     with pytest.raises(InputError, match="holds no head of a BertClassifier, so num_classes must"):
         BertClassifier.from_pretrained(tmp_path)
@@ -100,7 +100,7 @@ def test_a_classifiers_folder_brings_its_head(tmp_path):
 
 def test_a_head_of_another_width_is_refused_and_its_encoder_still_of_use(tmp_path):
     write_huggingface(BertClassifier(SMALL, 3), tmp_path)
-    with pytest.raises(InputError, match="has 3 classes and 2 were asked for"):
+    with pytest.raises(InputError, match="has 3 classes and 2 were requested"):
         BertClassifier.from_pretrained(tmp_path, num_classes=2)
     model = BertClassifier(SMALL, 2)
     report = load_weights(model.encoder, tmp_path)
@@ -142,7 +142,7 @@ def test_a_head_on_the_mean_is_not_taken_for_one_on_cls(tmp_path):
     again = BertClassifier.from_pretrained(tmp_path)
     assert again.pooling == "mean"
     np.testing.assert_array_equal(numbers(again(some_inputs(2))), numbers(model(some_inputs(2))))
-    with pytest.raises(InputError, match="is on the pooling 'mean' and 'cls' was asked for"):
+    with pytest.raises(InputError, match="is on the pooling 'mean' and 'cls' was requested"):
         BertClassifier.from_pretrained(tmp_path, pooling="cls")
     # No library that knows one kind of head alone finds it here.
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))

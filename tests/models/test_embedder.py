@@ -52,7 +52,7 @@ def test_a_layer_costs_nothing_above_it(tmp_path, layer, blocks):
     write_huggingface(encoder, tmp_path)
     model = BertEmbedder.from_pretrained(tmp_path, normalize=False, layer=layer)
     inputs = some_inputs(2)
-    states = encoder.get_layer("embeddings")(*(inputs[n] for n in list(inputs)[:3]))
+    states, _ = encoder.get_layer("embeddings")(*(inputs[n] for n in list(inputs)[:3]))
     mask = encoder.get_layer("attention_mask")(inputs["example_ids"])
     for index in range(blocks):
         states = encoder.get_layer(f"layer_{index}")(states, mask)

@@ -65,12 +65,12 @@ def test_a_folder_brings_its_head_in_every_layout(tmp_path, layout):
     assert config["architectures"] == ["BertForTokenClassification"]
 
 
-def test_a_classifier_of_texts_does_not_take_it_for_its_own(tmp_path, capsys):
+def test_a_classifier_of_texts_does_not_take_it_for_its_own(tmp_path, caplog):
     write_huggingface(BertTokenClassifier(SMALL, 3), tmp_path)
     with pytest.raises(InputError, match="holds no head of a BertClassifier, so num_classes must"):
         BertClassifier.from_pretrained(tmp_path)
     BertClassifier.from_pretrained(tmp_path, num_classes=3)
-    told = capsys.readouterr().err
+    told = caplog.text
     assert "Left over in the file: classifier.bias, classifier.weight." in told
     assert "Newly made: classifier/kernel, classifier/bias." in told
 
@@ -90,7 +90,7 @@ def test_nor_does_it_take_another_ones(tmp_path, architectures):
 
 def test_a_head_of_another_width_is_refused(tmp_path):
     write_huggingface(BertTokenClassifier(SMALL, 3), tmp_path)
-    with pytest.raises(InputError, match="its classifier has 3 classes and 5 were asked for"):
+    with pytest.raises(InputError, match="its classifier has 3 classes and 5 were requested"):
         BertTokenClassifier.from_pretrained(tmp_path, num_classes=5)
     write_huggingface(BertEncoder(SMALL), tmp_path)
     assert BertTokenClassifier.from_pretrained(tmp_path, 5).num_classes == 5

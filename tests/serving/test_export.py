@@ -9,11 +9,9 @@ import pytest
 import sample_tasks
 import tensorflow as tf
 
-from bert_keras.data.rows import Columns
-from bert_keras.data.source import RowSource
+from bert_keras import Classification, Columns
 from bert_keras.serving.export import export
 from bert_keras.serving.freezing import freeze
-from bert_keras.tasks.classification.task import Classification
 
 TEXTS = ["The soup was cold.", "", "A man is playing a guitar!", "Größe 😀"]
 PAIRS = ["It was warm.", "Music.", "", "a b c d e f g h"]
@@ -22,9 +20,8 @@ PAIRS = ["It was warm.", "Music.", "", "a b c d e f g h"]
 class Served:
     """A task with a model of random weights, and its first export."""
 
-    def __init__(self, checkpoint, source, folder):
-        self.task = Classification(source, 16)
-        self.task.prepare(checkpoint)
+    def __init__(self, checkpoint, folder, **rows):
+        self.task = Classification(max_length=16, **rows).prepare(checkpoint, seed=0).task
         self.model = self.task.build_model(checkpoint, "float32")
         self.folder = folder
 
@@ -52,22 +49,29 @@ class Served:
 @pytest.fixture(scope="module")
 def topics(tiny_checkpoint, samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("topics") / "export"
-    return Served(tiny_checkpoint, RowSource(train=str(samples / "topics")), folder)
+    return Served(tiny_checkpoint, folder, train=str(samples / "topics"))
 
 
 @pytest.fixture(scope="module")
 def several(tiny_checkpoint, samples, tmp_path_factory):
-    source = RowSource(
-        train=str(samples / "multi.jsonl"), columns=Columns(label="labels"), label_kind="multi"
+    return Served(
+        tiny_checkpoint,
+        tmp_path_factory.mktemp("several"),
+        train=str(samples / "multi.jsonl"),
+        columns=Columns(label="labels"),
+        label_kind="multi",
     )
-    return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("several"))
 
 
 @pytest.fixture(scope="module")
 def similarity(tiny_checkpoint, samples, tmp_path_factory):
-    columns = Columns("sentence1", "sentence2", "score")
-    source = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
-    return Served(tiny_checkpoint, source, tmp_path_factory.mktemp("similarity"))
+    return Served(
+        tiny_checkpoint,
+        tmp_path_factory.mktemp("similarity"),
+        train=str(samples / "scores.tsv"),
+        columns=Columns("sentence1", "sentence2", "score"),
+        label_kind="number",
+    )
 
 
 def softmax(logits):
@@ -75,14 +79,14 @@ def softmax(logits):
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def test_strings_get_the_models_own_answers(topics):
-    answer = topics.signatures["serving_default"](text=tf.constant(TEXTS))
+def test_strings_get_the_models_own_predictions(topics):
+    prediction = topics.signatures["serving_default"](text=tf.constant(TEXTS))
     probabilities = softmax(topics.outputs(TEXTS))
-    assert set(answer) == {"label", "score", "probabilities"}
-    np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5, rtol=0)
-    np.testing.assert_allclose(answer["score"], probabilities.max(axis=1), atol=1e-5, rtol=0)
+    assert set(prediction) == {"label", "score", "probabilities"}
+    np.testing.assert_allclose(prediction["probabilities"], probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(prediction["score"], probabilities.max(axis=1), atol=1e-5, rtol=0)
     names = ["cooking", "sport", "weather"]
-    labels = [label.decode() for label in answer["label"].numpy()]
+    labels = [label.decode() for label in prediction["label"].numpy()]
     assert labels == [names[i] for i in probabilities.argmax(axis=1)]
     assert np.ptp(probabilities, axis=0).max() > 1e-3  # else the comparison would prove nothing
 
@@ -91,20 +95,20 @@ def test_any_batch(topics):
     expected = np.tile(softmax(topics.outputs(TEXTS)), (75, 1))
     for count in (0, 1, 7, 300):
         texts = tf.constant((TEXTS * 75)[:count], tf.string)
-        answer = topics.signatures["serving_default"](text=texts)
-        assert answer["label"].shape == answer["score"].shape == (count,)
-        assert answer["probabilities"].shape == (count, 3)
-        np.testing.assert_allclose(answer["probabilities"], expected[:count], atol=1e-5, rtol=0)
+        prediction = topics.signatures["serving_default"](text=texts)
+        assert prediction["label"].shape == prediction["score"].shape == (count,)
+        assert prediction["probabilities"].shape == (count, 3)
+        np.testing.assert_allclose(prediction["probabilities"], expected[:count], atol=1e-5, rtol=0)
 
 
-def test_ids_get_the_same_answers(topics):
+def test_ids_get_the_same_predictions(topics):
     signatures = topics.signatures
     inputs = topics.task.tokenizer(TEXTS, max_length=16)
     ids = {name: inputs[name] for name in ("token_ids", "segment_ids")}
-    answer = signatures["token_ids"](**ids)
+    prediction = signatures["token_ids"](**ids)
     expected = signatures["serving_default"](text=tf.constant(TEXTS))
-    np.testing.assert_allclose(answer["probabilities"], expected["probabilities"], atol=1e-5)
-    assert answer["label"].numpy().tolist() == expected["label"].numpy().tolist()
+    np.testing.assert_allclose(prediction["probabilities"], expected["probabilities"], atol=1e-5)
+    assert prediction["label"].numpy().tolist() == expected["label"].numpy().tolist()
     for shape in ((0, 5), (0, 0)):
         empty = signatures["token_ids"](
             token_ids=tf.zeros(shape, tf.int32), segment_ids=tf.zeros(shape, tf.int32)
@@ -118,11 +122,11 @@ def test_ids_get_the_same_answers(topics):
 
 def test_several_labels(several):
     signature = several.task.signatures(several.model)["serving_default"]
-    answer = signature(tf.constant(TEXTS))
+    prediction = signature(tf.constant(TEXTS))
     probabilities = 1 / (1 + np.exp(-several.outputs(TEXTS)))
-    np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(prediction["probabilities"], probabilities, atol=1e-5, rtol=0)
     names = np.array(several.task.labels)
-    assert [label.decode() for label in answer["label"].numpy()] == [
+    assert [label.decode() for label in prediction["label"].numpy()] == [
         ",".join(names[row >= 0.5]) for row in probabilities
     ]
     assert signature(tf.constant([], tf.string))["label"].shape == (0,)
@@ -131,10 +135,10 @@ def test_several_labels(several):
 def test_pairs_and_numbers(similarity):
     signature = similarity.signatures["serving_default"]
     inputs = {"text": tf.constant(TEXTS), "text_pair": tf.constant(PAIRS)}
-    answer = signature(**inputs)
-    assert set(answer) == {"score"}
+    prediction = signature(**inputs)
+    assert set(prediction) == {"score"}
     expected = similarity.outputs(TEXTS, PAIRS)[:, 0]
-    np.testing.assert_allclose(answer["score"], expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(prediction["score"], expected, atol=1e-5, rtol=0)
     assert np.ptp(expected) > 1e-3
     empty = signature(text=tf.constant([], tf.string), text_pair=tf.constant([], tf.string))
     assert empty["score"].shape == (0,)
@@ -154,15 +158,15 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def others(tiny_checkpoint, marking_checkpoint, samples, tmp_path_factory):
-    """The other tasks by name: the export of each, and its own answers before that."""
+    """The other tasks by name: the export of each, and its predictions before that."""
     made = {}
     for name, inputs in OTHERS.items():
         checkpoint = marking_checkpoint if name == "relations" else tiny_checkpoint
-        task = sample_tasks.make(name, samples)
+        settings = sample_tasks.make(name, samples)
         if name == "fillings":  # has no rows here to prepare
-            task.restore(checkpoint)
+            task = settings.load_pretrained(checkpoint)
         else:
-            task.prepare(checkpoint)
+            task = settings.prepare(checkpoint, seed=0).task
         functions = task.signatures(freeze(task.build_model(checkpoint, "float32")))
         version = export(functions, task.tokenizer, tmp_path_factory.mktemp(name))
         made[name] = version, functions["serving_default"](*map(tf.constant, inputs.values()))
@@ -174,7 +178,7 @@ ASK = """
 import json, sys
 import tensorflow as tf
 
-answers = []
+predictions = []
 for folder, inputs in json.loads(sys.argv[1]):
     tensors = {name: tf.constant(values) for name, values in inputs.items()}
     loaded = tf.saved_model.load(folder).signatures["serving_default"](**tensors)
@@ -186,7 +190,7 @@ for folder, inputs in json.loads(sys.argv[1]):
             {signature.inputs[name].name: values for name, values in inputs.items()},
         )
     ends = [*signature.inputs.values(), *signature.outputs.values()]
-    answers.append({
+    predictions.append({
         "load": {name: values.numpy().tolist() for name, values in loaded.items()},
         "session": {name: values.tolist() for name, values in fetched.items()},
         "batches": [end.tensor_shape.dim[0].size for end in ends],
@@ -202,13 +206,13 @@ try:
 except SystemExit as end:
     assert not end.code
 assert "bert_keras" not in sys.modules
-print("\\n" + json.dumps(answers, default=bytes.decode))
+print("\\n" + json.dumps(predictions, default=bytes.decode))
 """
 
 
 @pytest.fixture(scope="module")
 def asked(topics, others, tmp_path_factory):
-    """What all exports answer there, by name, and what was printed of the topics."""
+    """What all exports predict there, by name, and what was printed of the topics."""
     exports = [(str(topics.version), {"text": TEXTS})]
     exports += [(str(version), OTHERS[name]) for name, (version, _) in others.items()]
     done = subprocess.run(
@@ -219,29 +223,31 @@ def asked(topics, others, tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     *printed, last = done.stdout.splitlines()
-    answers = dict(zip(["topics", *others], json.loads(last), strict=True))
-    return answers | {"printed": "\n".join(printed)}
+    predictions = dict(zip(["topics", *others], json.loads(last), strict=True))
+    return predictions | {"printed": "\n".join(printed)}
 
 
 def test_needs_tensorflow_alone(topics, asked):
-    answers, probabilities = asked["topics"], softmax(topics.outputs(TEXTS))
+    predictions, probabilities = asked["topics"], softmax(topics.outputs(TEXTS))
     for how in ("load", "session"):
-        np.testing.assert_allclose(answers[how]["probabilities"], probabilities, atol=1e-5, rtol=0)
-    assert answers["batches"] == [-1] * 4
+        np.testing.assert_allclose(
+            predictions[how]["probabilities"], probabilities, atol=1e-5, rtol=0
+        )
+    assert predictions["batches"] == [-1] * 4
     assert "Result for output key label:" in asked["printed"]
-    assert all(f"b'{label}'" in asked["printed"] for label in answers["session"]["label"])
+    assert all(f"b'{label}'" in asked["printed"] for label in predictions["session"]["label"])
 
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("how", ["load", "session"])
 def test_other_tasks_need_tensorflow_alone(others, asked, name, how):
-    expected, found = others[name][1], asked[name][how]
-    assert found.keys() == expected.keys()
+    expected, served = others[name][1], asked[name][how]
+    assert served.keys() == expected.keys()
     for key, values in expected.items():
         if values.dtype == tf.string:
-            assert found[key] == np.char.decode(values.numpy().astype(bytes), "utf-8").tolist()
+            assert served[key] == np.char.decode(values.numpy().astype(bytes), "utf-8").tolist()
         else:
-            np.testing.assert_allclose(found[key], values, atol=1e-5, rtol=0)
+            np.testing.assert_allclose(served[key], values, atol=1e-5, rtol=0)
     assert set(asked[name]["batches"]) == {-1}
 
 
@@ -275,9 +281,9 @@ def test_a_version_that_came_in_between_stays(topics, tmp_path, monkeypatch):
 def test_a_failure_leaves_nothing_behind(topics, tmp_path, monkeypatch):
     def save(module, path, signatures):
         (pathlib.Path(path) / "saved_model.pb").write_text("half")
-        raise OSError("no room")
+        raise OSError("disk full")
 
     monkeypatch.setattr(tf.saved_model, "save", save)
-    with pytest.raises(OSError, match="no room"):
+    with pytest.raises(OSError, match="disk full"):
         export({}, topics.task.tokenizer, tmp_path / "export")
     assert list((tmp_path / "export").iterdir()) == []

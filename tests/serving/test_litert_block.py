@@ -6,7 +6,7 @@ import pytest
 
 from bert_keras.layers.attention_mask import AttentionMask
 from bert_keras.layers.transformer_block import TransformerBlock
-from bert_keras.serving.litert_block import block_on_rows
+from bert_keras.serving.litert_block import litert_block
 
 
 @pytest.mark.parametrize("hidden_act", ["gelu", "gelu_new", "relu"])
@@ -19,8 +19,8 @@ def test_it_computes_what_the_block_does(hidden_act):
     used = (np.arange(7) < np.array([[7], [4], [1]])).astype("int32")
     mask = AttentionMask()(used)
     expected = block(inputs, mask)
-    found = block_on_rows(block, inputs, mask)
+    found = litert_block(block, inputs, mask)
     np.testing.assert_allclose(found, expected, atol=2e-5)
-    first = block_on_rows(block, inputs, mask, first_alone=True)
+    first = litert_block(block, inputs, mask, first_token_only=True)
     np.testing.assert_allclose(first, expected[:, :1], atol=2e-5)
-    assert np.abs(found - block_on_rows(block, inputs, mask * 0)).max() > 0.1
+    assert np.abs(found - litert_block(block, inputs, mask * 0)).max() > 0.1

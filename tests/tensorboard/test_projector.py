@@ -34,9 +34,9 @@ def test_vectors_and_labels_are_found(ask, tmp_path):
     projector.write_projector(tmp_path / "run" / "predict", vectors, labels)
     run = "run/predict"
     assert json.loads(ask("/runs")) == [run]
-    (found,) = json.loads(ask("/info", run=run))["embeddings"]
-    assert found["tensorShape"] == [3, 4]
-    name = found["tensorName"]
+    (embedding,) = json.loads(ask("/info", run=run))["embeddings"]
+    assert embedding["tensorShape"] == [3, 4]
+    name = embedding["tensorName"]
     served = np.frombuffer(ask("/tensor", run=run, name=name), np.float32).reshape(3, 4)
     np.testing.assert_allclose(served, vectors, rtol=1e-5)
     lines = ask("/metadata", run=run, name=name).decode().splitlines()
@@ -48,5 +48,5 @@ def test_more_than_a_browser_draws(ask, tmp_path, monkeypatch):
     projector.write_projector(tmp_path / "run", np.eye(3, dtype=np.float32), ["a", "b", "c"])
     assert (tmp_path / "run" / "metadata.tsv").read_text() == "a\nb\n"
     assert (tmp_path / "run" / "vectors.tsv").read_text() == "1\t0\t0\n0\t1\t0\n"
-    (found,) = json.loads(ask("/info", run="run"))["embeddings"]
-    assert found["tensorShape"] == [2, 3]
+    (embedding,) = json.loads(ask("/info", run="run"))["embeddings"]
+    assert embedding["tensorShape"] == [2, 3]

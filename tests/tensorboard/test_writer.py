@@ -144,8 +144,8 @@ def trials(folder):
     provider = data_provider.MultiplexerDataProvider(runs, str(folder))
     context = backend_context.Context(base_plugin.TBContext(data_provider=provider))
     request = RequestContext()
-    found = context.hparams_metadata(request, "")
-    experiment = context.experiment_from_metadata(request, "", True, found, [])
+    hparams = context.hparams_metadata(request, "")
+    experiment = context.experiment_from_metadata(request, "", True, hparams, [])
     columns = [
         api_pb2.ColParams(metric=metric.name, include_in_result=True)
         for metric in experiment.metric_infos

@@ -1,7 +1,7 @@
 """The original tokenization of BERT in plain Python, one word at a time.
 
-Written from how google-research/bert's tokenization.py behaves, as an oracle for the tests. It goes
-over strings, as the original does, and shares no code with the tokenizer that it checks.
+Written from how google-research/bert's tokenization.py behaves, as an oracle for the tests. Like
+the original it walks over strings. It shares no code with the tokenizer under test.
 """
 
 import unicodedata
@@ -57,13 +57,13 @@ def split_at_punctuation(word):
 def words(text, lowercase):
     """Returns the words that are looked up in the vocabulary."""
     spaced = "".join(f" {char} " if is_cjk(char) else char for char in clean(text))
-    found = []
+    result = []
     for word in spaced.split():
         if lowercase:
             decomposed = unicodedata.normalize("NFD", word.lower())
             word = "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
-        found += split_at_punctuation(word)
-    return " ".join(found).split()
+        result += split_at_punctuation(word)
+    return " ".join(result).split()
 
 
 def pieces(word, vocabulary):
@@ -98,7 +98,7 @@ class ReferenceTokenizer:
         return [self.ids[piece] for piece in cut]
 
 
-def truncate_pair(first, second, room):
+def truncate_pair(first, second, max_tokens):
     """Drops tokens of two lists in place, as the original's `_truncate_seq_pair` does."""
-    while len(first) + len(second) > room:
+    while len(first) + len(second) > max_tokens:
         (first if len(first) > len(second) else second).pop()

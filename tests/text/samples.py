@@ -80,8 +80,8 @@ def vocabulary(lowercase):
     for word in sorted(set(" ".join(texts).split())):
         letters = "".join(char for char in word if unicodedata.category(char) != "Mn")
         for _ in range(2):
-            begin = rng.randrange(len(letters) + 1)
-            piece = letters[begin : begin + rng.randrange(2, 8)]
+            start = rng.randrange(len(letters) + 1)
+            piece = letters[start : start + rng.randrange(2, 8)]
             if piece:
-                tokens[("##" if begin else "") + piece] = None
+                tokens[("##" if start else "") + piece] = None
     return list(tokens)

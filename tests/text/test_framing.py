@@ -20,19 +20,19 @@ def test_one_sequence():
     assert framed["truncated"].numpy().tolist() == [1, 0, 0]
 
 
-@pytest.mark.parametrize("room", [0, 1, 2, 5, 8, 40])
-def test_pairs_are_truncated_as_by_the_original(room):
+@pytest.mark.parametrize("max_tokens", [0, 1, 2, 5, 8, 40])
+def test_pairs_are_truncated_as_by_the_original(max_tokens):
     pairs = [
         (list(range(first)), list(range(50, 50 + second)))
         for first, second in itertools.product(range(9), range(9))
     ]
-    framed = frame(*(ragged(rows) for rows in zip(*pairs, strict=True)), room, CLS, SEP)
+    framed = frame(*(ragged(rows) for rows in zip(*pairs, strict=True)), max_tokens, CLS, SEP)
     rows = (framed[name].to_list() for name in ("token_ids", "segment_ids"))
     truncated = framed["truncated"].numpy()
     for index, (ids, segments) in enumerate(zip(*rows, strict=True)):
         first, second = pairs[index]
         full = len(first) + len(second)
-        truncate_pair(first, second, room)
+        truncate_pair(first, second, max_tokens)
         assert ids == [CLS, *first, SEP, *second, SEP]
         assert segments == [0] * (len(first) + 2) + [1] * (len(second) + 1)
         assert truncated[index] == full - len(first) - len(second)

@@ -49,10 +49,10 @@ def test_words_that_no_vocabulary_has():
 
 def test_counting_in_little_memory(monkeypatch):
     whole = count_words(TEXTS)
-    monkeypatch.setattr(learning, "_MOST_CHUNKS", 3)
+    monkeypatch.setattr(learning, "_MAX_CHUNKS", 3)
     monkeypatch.setattr(learning, "_BATCH", 2)
     assert count_words(TEXTS) == whole
-    monkeypatch.setattr(learning, "_MOST_WORDS", 10)
+    monkeypatch.setattr(learning, "_MAX_WORDS", 10)
     text = ["common rare" + str(i) for i in range(100)]
     counts = count_words(text)
     assert counts["common"] == 100
@@ -102,14 +102,14 @@ def test_rare_characters_get_no_token(caplog):
     words = {"common": 1_000_000, "r\u00e4re": 1, "well": 1000}
     tokens = learn_vocabulary(words, 1000)
     assert "\u00e4" not in tokens and "common" in tokens and "well" in tokens
-    assert "rare" not in tokens and "##re" not in tokens  # a word that stays [UNK] teaches nothing
-    assert "so there are not 1,000 tokens" in caplog.text
+    assert "rare" not in tokens and "##re" not in tokens  # since "räre" is [UNK]
+    assert f"has {len(tokens)} tokens instead of 1,000" in caplog.text
     assert len(tokens) < 1000
 
 
 def test_large_counts_are_scaled_down(monkeypatch):
     words = made_up(300)
-    monkeypatch.setattr(learning, "_MOST_OCCURRENCES", 2000)
+    monkeypatch.setattr(learning, "_MAX_OCCURRENCES", 2000)
     repeated = learning._repeated(words, {character for word in words for character in word})
     counts = collections.Counter(word for text in repeated for word in text.split())
     assert 1500 < counts.total() < 2500
@@ -117,7 +117,7 @@ def test_large_counts_are_scaled_down(monkeypatch):
 
 
 def test_sizes_that_cannot_be():
-    with pytest.raises(InputError, match=r"at least \d+ tokens, for the special .* found 20\."):
+    with pytest.raises(InputError, match=r"vocab_size: expected at least \d+ .* found 20\."):
         learn_vocabulary({"word": 3}, 20)
     with pytest.raises(InputError, match="found none"):
         learn_vocabulary({}, 100)
@@ -134,9 +134,9 @@ def test_without_the_library(monkeypatch):
 
 def test_coverage():
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cat", "##s", "#", "##", "."]
-    found = measure_coverage(BertTokenizer(vocabulary), iter(["cats cat.", "dog # ##", "cat"]))
-    assert (found.words, found.tokens, found.unknown) == (8, 9, 1)
-    assert found.unknown_share == 1 / 8
-    assert found.tokens_per_word == 9 / 8
+    coverage = measure_coverage(BertTokenizer(vocabulary), iter(["cats cat.", "dog # ##", "cat"]))
+    assert (coverage.words, coverage.tokens, coverage.unknown) == (8, 9, 1)
+    assert coverage.unknown_share == 1 / 8
+    assert coverage.tokens_per_word == 9 / 8
     nothing = measure_coverage(BertTokenizer(vocabulary), [])
     assert (nothing.words, nothing.unknown_share, nothing.tokens_per_word) == (0, 0, 0)

@@ -12,19 +12,19 @@ ALPHABET = "abσςi"  # noqa: RUF001
 def normalise(normalizer, strings):
     """Returns each string's words, with a dot for a character that is not in the alphabet."""
     codes = tf.strings.unicode_decode(strings, "UTF-8")
-    symbols, begins, spaces, places = (
+    symbols, is_start, is_space, origins = (
         part.numpy() for part in normalizer(codes.values, codes.row_splits)
     )
-    found = []
-    for start, stop in itertools.pairwise(np.searchsorted(places, codes.row_splits.numpy())):
+    rows = []
+    for start, stop in itertools.pairwise(np.searchsorted(origins, codes.row_splits.numpy())):
         words = []
-        for place in range(start, stop):
-            char = ("." + ALPHABET)[symbols[place]]
-            if begins[place]:
+        for position in range(start, stop):
+            char = ("." + ALPHABET)[symbols[position]]
+            if is_start[position]:
                 words.append("")
-            words[-1] += "" if spaces[place] else char
-        found.append([word for word in words if word])
-    return found
+            words[-1] += "" if is_space[position] else char
+        rows.append([word for word in words if word])
+    return rows
 
 
 def make(lowercase=True, protect=False):
@@ -47,7 +47,7 @@ def test_words():
     assert normalise(make(lowercase=False), ["AB a", "á"]) == [["..", "a"], ["."]]
 
 
-def test_strings_that_begin_without_a_word_do_not_lend_it_to_their_neighbour():
+def test_a_string_whose_first_characters_are_deleted_stays_separate():
     assert normalise(make(), ["\0\0", "a", "\0b", "", "\0", "a"]) == [
         [],
         ["a"],

@@ -1,4 +1,7 @@
+import copy
+import doctest
 import json
+import pickle
 import subprocess
 import sys
 import unicodedata
@@ -10,6 +13,7 @@ import tensorflow as tf
 from reference_tokenizer import ReferenceTokenizer, words
 
 from bert_keras.errors import InputError
+from bert_keras.text import tokenizer as tokenizer_module
 from bert_keras.text.tokenizer import BertTokenizer
 
 SIGMA, FINAL_SIGMA = "\u03c3", "\u03c2"
@@ -21,7 +25,7 @@ SMALL = [*samples.SPECIAL, "a", "b", "c", "d", "##b", "x", "##y", ",", "[", "]",
 
 @pytest.fixture(scope="module", params=["uncased", "cased"])
 def pair(request):
-    """Our tokenizer and the original algorithm, with the same vocabulary."""
+    """Our tokenizer and the reference implementation, with the same vocabulary."""
     lowercase = request.param == "uncased"
     vocabulary = samples.vocabulary(lowercase)
     return BertTokenizer(vocabulary, lowercase), ReferenceTokenizer(vocabulary, lowercase)
@@ -74,10 +78,10 @@ def test_equals_hugging_face_where_policies_agree(pair):
     texts = [text for text in texts if not CONTESTED & set(text)]
     assert len(texts) > 300
     ours = BertTokenizer(ours.vocabulary, ours.lowercase, protect_special_tokens=True)
-    ids, begins, ends = (part.to_list() for part in ours.tokenize_with_offsets(texts))
+    ids, starts, ends = (part.to_list() for part in ours.tokenize_with_offsets(texts))
     for row, encoding in enumerate(theirs.encode_batch(texts, add_special_tokens=False)):
         assert ids[row] == encoding.ids, ascii(texts[row])
-        offsets = list(zip(begins[row], ends[row], strict=True))
+        offsets = list(zip(starts[row], ends[row], strict=True))
         if unicodedata.is_normalized("NFC", texts[row]) and not HANGUL & set(texts[row]):
             assert offsets == encoding.offsets, ascii(texts[row])
 
@@ -94,12 +98,12 @@ def test_invalid_bytes_are_dropped(small, invalid):
         b"a" + invalid,
     ]
     original = ReferenceTokenizer(SMALL, True)
-    ids, begins, ends = (part.to_list() for part in small.tokenize_with_offsets(texts))
+    ids, starts, ends = (part.to_list() for part in small.tokenize_with_offsets(texts))
     for row, text in enumerate(texts):
         assert ids[row] == original.tokenize(text)
         replaced = text.decode("utf-8", "replace")
-        for begin, end, token in zip(begins[row], ends[row], ids[row], strict=True):
-            kept = replaced[begin:end].replace("\ufffd", "")
+        for start, end, token in zip(starts[row], ends[row], ids[row], strict=True):
+            kept = replaced[start:end].replace("\ufffd", "")
             assert kept == SMALL[token].removeprefix("##")
 
 
@@ -108,26 +112,26 @@ def test_offsets_point_at_what_became_the_token(pair):
     texts = [*samples.TEXTS, *samples.random_texts(3000, seed=4)]
     located = [part.to_list() for part in ours.tokenize_with_offsets(texts)]
     assert located[0] == ours.tokenize(texts).to_list()
-    for text, ids, begins, ends in zip(texts, *located, strict=True):
-        assert all(begin < end <= len(text) for begin, end in zip(begins, ends, strict=True))
-        assert begins == sorted(begins) and ends == sorted(ends)
-        for token, begin, end in zip(ids, begins, ends, strict=True):
+    for text, ids, starts, ends in zip(texts, *located, strict=True):
+        assert all(start < end <= len(text) for start, end in zip(starts, ends, strict=True))
+        assert starts == sorted(starts) and ends == sorted(ends)
+        for token, start, end in zip(ids, starts, ends, strict=True):
             if token == ours.unk_id:
                 continue
             piece = ours.vocabulary[token].removeprefix("##")
             # A capital sigma is looked at without its word, a Hangul syllable may be cut in two.
             piece = piece.replace(FINAL_SIGMA, SIGMA)
-            raw = "".join(words(text[begin:end], ours.lowercase)).replace(FINAL_SIGMA, SIGMA)
-            assert piece in raw if HANGUL & set(text[begin:end]) else piece == raw, ascii(text)
+            raw = "".join(words(text[start:end], ours.lowercase)).replace(FINAL_SIGMA, SIGMA)
+            assert piece in raw if HANGUL & set(text[start:end]) else piece == raw, ascii(text)
 
 
 def test_offsets_by_hand(small):
-    ids, begins, ends = small.tokenize_with_offsets([" A\u0301\0b  x中y, Ç", "", "ab"])
-    found = [
-        [(SMALL[token], begin, end) for token, begin, end in zip(*row, strict=True)]
-        for row in zip(ids.to_list(), begins.to_list(), ends.to_list(), strict=True)
+    ids, starts, ends = small.tokenize_with_offsets([" A\u0301\0b  x中y, Ç", "", "ab"])
+    located = [
+        [(SMALL[token], start, end) for token, start, end in zip(*row, strict=True)]
+        for row in zip(ids.to_list(), starts.to_list(), ends.to_list(), strict=True)
     ]
-    assert found == [
+    assert located == [
         [
             ("a", 1, 2),
             ("##b", 4, 5),
@@ -155,8 +159,8 @@ def test_special_tokens_in_the_text():
         ["]"],
         ["[", "[UNK]", "[UNK]", "]"],
     ]
-    _, begins, ends = kept.tokenize_with_offsets("x[MASK]y")
-    assert (begins.to_list(), ends.to_list()) == ([[0, 1, 7]], [[1, 7, 8]])
+    _, starts, ends = kept.tokenize_with_offsets("x[MASK]y")
+    assert (starts.to_list(), ends.to_list()) == ([[0, 1, 7]], [[1, 7, 8]])
     split = BertTokenizer(SMALL).tokenize(["[MASK]"]).to_list()
     assert split == [[SMALL.index(token) for token in ("[", "mask", "]")]]
 
@@ -234,12 +238,32 @@ def test_a_text_of_5_megabytes(small):
     assert ids.row_lengths().numpy().tolist() == [800_000 * 4 + 1, 1]
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_copy_equals_the_tokenizer(copied):
+    tokenizer = BertTokenizer(samples.vocabulary(False), False, 77, protect_special_tokens=True)
+    again = copied(tokenizer)
+    assert type(again) is BertTokenizer
+    for name in ("vocabulary", "lowercase", "max_length", "protect_special_tokens", "mask_id"):
+        assert getattr(again, name) == getattr(tokenizer, name)
+    for ours, theirs in zip(
+        tokenizer.tokenize_with_offsets(samples.TEXTS),
+        again.tokenize_with_offsets(samples.TEXTS),
+        strict=True,
+    ):
+        assert ours.to_list() == theirs.to_list()
+
+
+def test_the_example_of_the_docstring():
+    result = doctest.testmod(tokenizer_module)
+    assert result.attempted > 3 and not result.failed
+
+
 def test_parallel_in_tf_data_equals_eager(uncased):
     texts = [*samples.TEXTS * 3, ""]
     dataset = tf.data.Dataset.from_tensor_slices(texts).batch(4)
     dataset = dataset.map(uncased.encode, num_parallel_calls=4, deterministic=True)
-    found = [row for batch in dataset for row in batch["token_ids"].to_list()]
-    assert found == uncased.encode(texts)["token_ids"].to_list()
+    rows = [row for batch in dataset for row in batch["token_ids"].to_list()]
+    assert rows == uncased.encode(texts)["token_ids"].to_list()
 
 
 # Runs with TensorFlow alone, in a process that cannot import this package.

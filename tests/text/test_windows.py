@@ -5,22 +5,22 @@ import tensorflow as tf
 from bert_keras.text import windows
 
 
-def by_hand(lengths, room, step):
+def by_hand(lengths, max_tokens, step):
     """As the original's run_squad.py goes through a text: [(text, first, size)]."""
-    found = []
+    spans = []
     for text, length in enumerate(lengths):
         first = 0
         while True:
-            size = min(length - first, room[text])
-            found.append((text, first, size))
+            size = min(length - first, max_tokens[text])
+            spans.append((text, first, size))
             if first + size == length:
                 break
-            first += min(step, room[text])
-    return found
+            first += min(step, max_tokens[text])
+    return spans
 
 
 def by_hand_has_most_context(spans):
-    found = []
+    rows = []
     for text, first, size in spans:
         row = []
         for token in range(first, first + size):
@@ -31,16 +31,16 @@ def by_hand_has_most_context(spans):
             ]
             others = [(f, s) for t, f, s in spans if t == text and f <= token < f + s]
             row.append(others[int(np.argmax(contexts))] == (first, size))
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 100])
 def test_windows_and_their_context_by_hand(step):
-    lengths, room = [0, 1, 5, 6, 17, 40], [4, 4, 5, 5, 7, 9]
-    cut = tf.function(lambda: windows.cut(tf.constant(lengths), tf.constant(room), step))()
+    lengths, max_tokens = [0, 1, 5, 6, 17, 40], [4, 4, 5, 5, 7, 9]
+    cut = tf.function(lambda: windows.cut(tf.constant(lengths), tf.constant(max_tokens), step))()
     spans = [tuple(map(int, span)) for span in zip(*cut, strict=True)]
-    assert spans == by_hand(lengths, room, step)
+    assert spans == by_hand(lengths, max_tokens, step)
     most = windows.has_most_context(cut).to_list()
     assert most == by_hand_has_most_context(spans)
     assert sum(map(sum, most)) == sum(lengths)

@@ -11,30 +11,30 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 def cut(trie, words):
     """Returns the ids of each word and the lengths of its tokens."""
     symbols = [trie.symbols.get(ord(char), 0) for word in words for char in word]
-    begins = [index == 0 for word in words for index in range(len(word))]
-    marked, ids, lengths = (
+    is_start = [index == 0 for word in words for index in range(len(word))]
+    is_token_start, ids, lengths = (
         part.numpy()
-        for part in trie.cut(tf.constant(symbols, tf.int32), tf.constant(begins, tf.bool))
+        for part in trie.cut(tf.constant(symbols, tf.int32), tf.constant(is_start, tf.bool))
     )
-    found, position = [], 0
+    cuts, position = [], 0
     for word in words:
-        tokens = [i for i in range(position, position + len(word)) if marked[i]]
-        found.append(([int(ids[i]) for i in tokens], [int(lengths[i]) for i in tokens]))
+        tokens = [i for i in range(position, position + len(word)) if is_token_start[i]]
+        cuts.append(([int(ids[i]) for i in tokens], [int(lengths[i]) for i in tokens]))
         position += len(word)
-    return found
+    return cuts
 
 
 def expected(vocabulary, words):
     ids = {token: index for index, token in enumerate(vocabulary)}
-    found = []
+    cuts = []
     for word in words:
         pieces = reference_tokenizer.pieces(word, ids)
         if pieces is None:
-            found.append(([ids["[UNK]"]], [len(word)]))
+            cuts.append(([ids["[UNK]"]], [len(word)]))
         else:
             lengths = [len(p) if i == 0 else len(p) - 2 for i, p in enumerate(pieces)]
-            found.append(([ids[p] for p in pieces], lengths))
-    return found
+            cuts.append(([ids[p] for p in pieces], lengths))
+    return cuts
 
 
 def test_longest_piece_first():

@@ -14,7 +14,7 @@ from bert_keras.training.loop import Trainer
 
 
 def train(strategy, **changes):
-    """Trains for two epochs; returns the model and what was told of each step."""
+    """Trains for two epochs; returns the model, the trainer and each step's scalars."""
     schedule = replace(batch_size=6, **changes)  # the last of 13 examples is a batch of its own
     with strategy.scope():
         model = make_model()
@@ -25,13 +25,13 @@ def train(strategy, **changes):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_as_on_one_device(mirrored, optimizer, parts):
-    one, _, expected = train(tf.distribute.get_strategy(), optimizer=optimizer, parts=1)
-    several, trainer, found = train(mirrored, optimizer=optimizer, parts=parts)
-    assert len(found) == len(expected) == 6
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_as_on_one_device(mirrored, optimizer, micro_batches):
+    one, _, expected = train(tf.distribute.get_strategy(), optimizer=optimizer, micro_batches=1)
+    several, trainer, logged = train(mirrored, optimizer=optimizer, micro_batches=micro_batches)
+    assert len(logged) == len(expected) == 6
     assert max(scalars["gradient_norm"] for scalars in expected) > 1  # else clipping would not show
-    for scalars, same in zip(found, expected, strict=True):
+    for scalars, same in zip(logged, expected, strict=True):
         for name in ("loss", "loss_of_toy", "loss_of_length", "gradient_norm"):
             assert scalars[name] == pytest.approx(same[name], rel=1e-5), name
         assert scalars["padding_share"] == same["padding_share"]
@@ -45,19 +45,29 @@ def test_as_on_one_device(mirrored, optimizer, parts):
         np.testing.assert_array_equal(first, second, variable.name)
 
 
-def test_every_row_is_answered_once(mirrored):
-    examples = make_examples(13).examples
+def test_every_row_is_predicted_once(mirrored):
+    examples = make_examples(13)
     with mirrored.scope():
         model = make_model()
 
-    def answers(outputs, batch):
+    def predictions(outputs, batch):
         return tf.concat([outputs, tf.cast(batch["example"], tf.float32)[:, tf.newaxis]], axis=1)
 
     for size in (5, 6, 99):  # batches of 5, 5, 3; of 6, 6 and one; of all
-        found = Inference(model, answers, size, mirrored)(examples, "")
-        expected = Inference(make_model(), answers, size)(examples, "")
-        np.testing.assert_allclose(found, expected, atol=1e-6)
-        np.testing.assert_array_equal(found[:, -1], np.arange(13))
+        values = Inference(model, predictions, size, mirrored)(examples, "")
+        expected = Inference(make_model(), predictions, size)(examples, "")
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+        np.testing.assert_array_equal(values[:, -1], np.arange(13))
+
+
+def test_a_processor_that_is_divided_already(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert len(tf.config.list_logical_devices("CPU")) == 2  # TensorFlow has started
+    with pytest.raises(InputError, match=r"expected 2, because TensorFlow has .* found 3") as error:
+        open_strategy(3)
+    assert error.value.field == "cpu_devices"
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", list)  # a process can have one alone
+    assert open_strategy(2) == ["CPU:0", "CPU:1"]
 
 
 def test_one_device_is_the_default(monkeypatch):

@@ -10,24 +10,24 @@ def rates(schedule, steps):
 
 
 def test_linear():
-    found = rates(WarmupDecay(2.0, 20, 0.2), (0, 1, 2, 4, 8, 12, 20, 21))
-    np.testing.assert_allclose(found, [0, 0.5, 1, 2, 1.5, 1, 0, 0], atol=1e-6)
+    values = rates(WarmupDecay(2.0, 20, 0.2), (0, 1, 2, 4, 8, 12, 20, 21))
+    np.testing.assert_allclose(values, [0, 0.5, 1, 2, 1.5, 1, 0, 0], atol=1e-6)
 
 
 def test_cosine():
-    found = rates(WarmupDecay(2.0, 20, 0.2, "cosine"), (2, 4, 8, 12, 16, 20, 21))
+    values = rates(WarmupDecay(2.0, 20, 0.2, "cosine"), (2, 4, 8, 12, 16, 20, 21))
     expected = [1, 2, 1 + np.sqrt(0.5), 1, 1 - np.sqrt(0.5), 0, 0]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
 def test_inverse_square_root():
-    found = rates(WarmupDecay(2.0, 100, 0.04, "inverse_sqrt"), (2, 4, 16, 100, 400))
-    np.testing.assert_allclose(found, [1, 2, 1, 0.4, 0.2], atol=1e-6)
+    values = rates(WarmupDecay(2.0, 100, 0.04, "inverse_sqrt"), (2, 4, 16, 100, 400))
+    np.testing.assert_allclose(values, [1, 2, 1, 0.4, 0.2], atol=1e-6)
 
 
 def test_constant():
-    found = rates(WarmupDecay(2.0, 10, 0.2, "constant"), (1, 2, 9, 10, 11))
-    np.testing.assert_allclose(found, [1, 2, 2, 2, 2])
+    values = rates(WarmupDecay(2.0, 10, 0.2, "constant"), (1, 2, 9, 10, 11))
+    np.testing.assert_allclose(values, [1, 2, 2, 2, 2])
 
 
 @pytest.mark.parametrize("decay", DECAYS)

@@ -3,11 +3,20 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import SCHEDULE, Toy, TwoTerms, make_examples, make_model, replace
+from toys import (
+    SCHEDULE,
+    Toy,
+    TwoTerms,
+    encoded_of,
+    make_examples,
+    make_model,
+    replace,
+)
 
-from bert_keras.data.batches import EncodedExamples, LabelledExamples, training_batches
+from bert_keras.data.batches import LabelledExamples, training_batches
 from bert_keras.data.packing import pack
 from bert_keras.errors import InputError
+from bert_keras.layers.execution import Execution
 from bert_keras.layers.transformer_block import TransformerBlock
 from bert_keras.training import memory, sharing
 from bert_keras.training.loop import Trainer
@@ -79,7 +88,7 @@ def test_a_step_by_hand():
             assert np.abs(mine.numpy() - old.numpy()).max() > 5e-3, mine.path
 
 
-def test_stops_when_told_and_at_the_end():
+def test_stops_when_an_evaluation_says_so_and_at_the_end():
     trainer = Trainer(make_model(), Toy(), make_examples(), SCHEDULE)
     assert trainer.total_steps == 6 and trainer.step == 0
     evaluated, logged = [], []
@@ -126,11 +135,10 @@ class ShortThenLong(LabelledExamples):
         return super().batches(schedule, first_step).map(lengthen)
 
 
-def test_room_is_for_the_longest_rows(monkeypatch):
+def test_memory_is_checked_for_the_longest_rows(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 60e6)
     short = make_examples()
-    ids = tf.concat([short.examples.token_ids, tf.ragged.constant([[1] * 2000], tf.int32)], 0)
-    one_long = EncodedExamples(ids, ids * 0, truncated=0)
+    one_long = encoded_of([*short.examples.token_ids.to_list(), [1] * 2000])
     targets = {name: np.append(values, values[:1]) for name, values in short.targets.items()}
     first = next(iter(training_batches(one_long, targets, 4, seed=0)))
     assert first["inputs"]["token_ids"].shape[1] == 64
@@ -138,9 +146,9 @@ def test_room_is_for_the_longest_rows(monkeypatch):
         Trainer(make_model(), Toy(), LabelledExamples(one_long, targets), SCHEDULE).check_memory()
 
 
-def test_room_is_for_the_later_phase(monkeypatch):
-    both = make_examples()
-    both = ShortThenLong(both.examples, both.targets)
+def test_memory_is_checked_for_a_later_phase(monkeypatch):
+    examples = make_examples()
+    both = ShortThenLong(examples.examples, examples.targets)
     monkeypatch.setattr(memory, "free_memory", lambda: 60e6)
     Trainer(make_model(), Toy(), make_examples(), SCHEDULE).check_memory()
     Trainer(make_model(), Toy(), both, replace(max_steps=4)).check_memory()  # none is long
@@ -149,18 +157,20 @@ def test_room_is_for_the_later_phase(monkeypatch):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
-def test_a_batch_in_parts_trains_as_it_does_whole(optimizer):
-    def train(parts):
-        schedule = replace(parts=parts, optimizer=optimizer, decay="cosine", epochs=1.0)
+def test_a_batch_in_micro_batches_trains_as_it_does_whole(optimizer):
+    def train(micro_batches):
+        schedule = replace(
+            micro_batches=micro_batches, optimizer=optimizer, decay="cosine", epochs=1.0
+        )
         trainer = Trainer(make_model(), TwoTerms(), make_examples(), schedule)
         seen = []
         trainer.run(lambda step, scalars: seen.append(scalars), lambda step: None)
         return trainer._model, seen
 
-    whole, told = train(1)
-    for parts in (2, 3, 99):  # 99 is more than there are rows
-        model, same = train(parts)
-        for scalars, expected in zip(same, told, strict=True):
+    whole, scalars_of_whole = train(1)
+    for micro_batches in (2, 3, 99):  # 99 is more than there are rows
+        model, same = train(micro_batches)
+        for scalars, expected in zip(same, scalars_of_whole, strict=True):
             for name in ("loss", "loss_of_toy", "loss_of_length", "gradient_norm"):
                 assert scalars[name] == pytest.approx(expected[name], rel=1e-4), name
             assert scalars["padding_share"] == expected["padding_share"]
@@ -176,13 +186,12 @@ def test_shared_blocks_train_as_others_do(xla, recompute, monkeypatch):
     def train(shares):
         # Three of them: the last one reads some tokens alone and has a trace of its own.
         model = make_model(layers=3)
-        model.recompute = recompute
-        if shares:
-            sharing.share_blocks(model, xla)
+        shared = sharing.training_execution(model, recompute, xla)
+        model.execution = shared if shares else Execution(recompute=recompute)
         traced = []
-        run = TransformerBlock._run
+        run = TransformerBlock.compute
         with mock.patch.object(
-            TransformerBlock, "_run", lambda *given: traced.append(given[0]) or run(*given)
+            TransformerBlock, "compute", lambda *given: traced.append(given[0]) or run(*given)
         ):
             seen = []
             trainer = Trainer(model, TwoTerms(), make_examples(), replace(epochs=1.0))

@@ -44,8 +44,8 @@ def test_unscaled_gradients_are_those_of_the_loss_to_the_bit():
     with tf.GradientTape(persistent=True) as tape:
         loss = tf.reduce_sum(x**3)
         scaled = scale.scale(loss)
-    (found,) = scale.unscale([tape.gradient(scaled, x)])
-    np.testing.assert_array_equal(found, tape.gradient(loss, x))
+    (unscaled,) = scale.unscale([tape.gradient(scaled, x)])
+    np.testing.assert_array_equal(unscaled, tape.gradient(loss, x))
 
 
 def test_replicas_agree():

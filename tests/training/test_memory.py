@@ -44,8 +44,8 @@ MEASURED = [
     (model(4, 768, weights=52.5e6, dtype="float32"), in_rows(16, 128), 1109e6),
     (model(12, 768, weights=109e6), in_rows(8, 128), 1465e6),
     (model(4, 256, 4, weights=11.1e6), in_rows(32, 128, masked=614), 764e6),
-    (model(4, 256, 4, weights=11.1e6), in_rows(32, 128, parts=4), 310e6),
-    (model(), in_rows(16, 128, parts=4), 395e6),
+    (model(4, 256, 4, weights=11.1e6), in_rows(32, 128, micro_batches=4), 310e6),
+    (model(), in_rows(16, 128, micro_batches=4), 395e6),
     (model(), in_rows(16, 128, replicas=2, local_replicas=2), 1253e6),
 ]
 
@@ -57,10 +57,10 @@ def test_estimates_are_near_what_was_measured(one, size, peak):
 
 def test_the_size_of_a_batch():
     inputs = {"example_ids": tf.ones((3, 8), tf.int32)}
-    size = StepSize.of({"inputs": inputs}, examples=5, parts=2)
-    assert size == StepSize(5, 3, 8, parts=2)
+    size = StepSize.from_batch({"inputs": inputs}, examples=5, micro_batches=2)
+    assert size == StepSize(5, 3, 8, micro_batches=2)
     inputs["masked"] = tf.constant([[0, 1] * 4] * 3)
-    assert StepSize.of({"inputs": inputs}, examples=5).masked == 12
+    assert StepSize.from_batch({"inputs": inputs}, examples=5).masked == 12
 
 
 @pytest.fixture
@@ -70,28 +70,31 @@ def free(monkeypatch):
 
 
 def recommended(error):
-    """The changes that a message recommends, by the flag."""
+    """The changes that a message recommends, by argument, and whether to recompute."""
     message = str(error.value if hasattr(error, "value") else error)
     assert message.endswith("would fit.") and message.count("\n") == 0
-    found = dict(re.findall(r"--(\w+)=(\d+)(?=,? or|,| would)", message.split(": ", 1)[1]))
-    return {name: int(value) for name, value in found.items()}, "--recompute" in message
+    settings = re.findall(r"`(\w+)`=(\d+)(?=,? or|,| would)", message.split(": ", 1)[1])
+    return {name: int(value) for name, value in settings}, "`recompute`" in message
 
 
 def test_an_absurd_batch_is_refused_and_what_is_recommended_fits(free):
     free(22e9)
     size = in_rows(4096, 512)
-    with pytest.raises(InputError, match=r"--train_batch_size=4096 .* 512 tokens") as error:
+    with pytest.raises(InputError, match=r"`batch_size`=4096 .* 512 tokens") as error:
         memory.check_memory(model(), size)
     assert "22 GB are free" in str(error.value)
     changes, recompute = recommended(error)
-    fewer, parts = changes["train_batch_size"], changes["gradient_accumulation_steps"]
+    fewer, micro_batches = changes["batch_size"], changes["micro_batches"]
     assert not recompute  # which would not be enough
-    for fits in (in_rows(fewer, 512), dataclasses.replace(size, parts=parts)):
+    for fits in (in_rows(fewer, 512), dataclasses.replace(size, micro_batches=micro_batches)):
         memory.check_memory(model(), fits)
         assert memory.step_bytes(model(), fits) < 22e9
     # And the next larger ones would not be sure to.
     assert memory.step_bytes(model(), in_rows(2 * fewer, 512)) > 0.7 * 22e9
-    assert memory.step_bytes(model(), dataclasses.replace(size, parts=parts // 2)) > 0.7 * 22e9
+    assert (
+        memory.step_bytes(model(), dataclasses.replace(size, micro_batches=micro_batches // 2))
+        > 0.7 * 22e9
+    )
 
 
 def test_recomputing_is_recommended_where_it_is_enough(free):
@@ -126,16 +129,16 @@ def test_where_no_row_fits_no_batch_is_recommended(free):
 
 def test_batches_are_counted_in_examples_and_memory_in_rows(free):
     free(1e9)
-    with pytest.raises(InputError, match=r"--train_batch_size=640 in 64 rows") as error:
+    with pytest.raises(InputError, match=r"`batch_size`=640 in 64 rows") as error:
         memory.check_memory(model(), StepSize(640, 64, 512))
-    assert recommended(error)[0]["train_batch_size"] == 16  # two rows, of ten examples each
+    assert recommended(error)[0]["batch_size"] == 16  # two rows, of ten examples each
 
 
 def test_accumulation_goes_on_from_where_it_is(free):
     free(4e9)
-    with pytest.raises(InputError, match="computed in 2 parts") as error:
-        memory.check_memory(model(), in_rows(256, 512, parts=2))
-    assert recommended(error)[0]["gradient_accumulation_steps"] > 16
+    with pytest.raises(InputError, match="computed in 2 micro-batches") as error:
+        memory.check_memory(model(), in_rows(256, 512, micro_batches=2))
+    assert recommended(error)[0]["micro_batches"] > 16
 
 
 def test_replicas_share_the_rows_and_each_has_its_gradients():
@@ -153,7 +156,7 @@ def test_a_step_that_ran_out_of_memory():
     assert isinstance(error, InputError)
     assert "does not fit into the device's memory" in str(error)
     changes, recompute = recommended(error)
-    assert changes == {"train_batch_size": 16, "gradient_accumulation_steps": 4}
+    assert changes == {"batch_size": 16, "micro_batches": 4}
     assert recompute
 
 

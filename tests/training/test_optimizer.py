@@ -1,3 +1,5 @@
+import textwrap
+
 import keras
 import numpy as np
 import pytest
@@ -147,3 +149,12 @@ def test_compile_and_fit(tmp_path):
         np.testing.assert_array_equal(saved.numpy(), loaded.numpy())
     after = model.fit(words, labels, shuffle=False, verbose=0).history["loss"]
     assert again.fit(words, labels, shuffle=False, verbose=0).history["loss"] == after
+
+
+@pytest.mark.parametrize("kind", [AdamW, Lamb])
+def test_the_example_of_the_docstring_runs(kind):
+    _, _, example = kind.__doc__.partition("Example:\n")
+    namespace = {}
+    exec(textwrap.dedent(example), namespace)
+    assert type(namespace["model"].optimizer) is kind
+    assert int(namespace["model"].optimizer.iterations) == 2

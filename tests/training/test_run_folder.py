@@ -17,7 +17,7 @@ from bert_keras.training.run_folder import RunFolder
 
 def test_a_run_from_its_beginning_to_its_end(tmp_path):
     folder = RunFolder(tmp_path / "deep" / "run")
-    assert not folder.exists and not folder.finished and folder.flags == {}
+    assert not folder.exists and not folder.finished and folder.record == {}
     assert not (tmp_path / "deep").exists()
     folder.begin({"seed": 3, "train_file": "größe.tsv"})
     assert folder.exists and not folder.finished
@@ -26,9 +26,9 @@ def test_a_run_from_its_beginning_to_its_end(tmp_path):
     folder.finish()
 
     again = RunFolder(tmp_path / "deep" / "run")
-    assert again.finished and again.flags == {"seed": 3, "train_file": "größe.tsv"}
+    assert again.finished and again.record == {"seed": 3, "train_file": "größe.tsv"}
     again.begin({"seed": 4})
-    assert again.flags["seed"] == 3
+    assert again.record["seed"] == 3
 
 
 def test_refuses_what_is_no_run(tmp_path):
@@ -44,7 +44,7 @@ def test_takes_an_empty_folder(tmp_path):
     assert RunFolder(tmp_path).exists
 
 
-def test_damaged_notes(tmp_path):
+def test_a_damaged_record(tmp_path):
     (tmp_path / "flags.json").write_text('{"seed": ')
     with pytest.raises(InputError, match=r"flags\.json: expected JSON"):
         RunFolder(tmp_path)
@@ -108,7 +108,7 @@ def test_the_second_process_is_told(tmp_path):
         with pytest.raises(InputError, match=where):
             RunFolder(run).lock()
         assert (run / ".lock").read_bytes() == before
-        assert RunFolder(run).flags == {}  # reading is free
+        assert RunFolder(run).record == {}  # reading is free
         worker = RunFolder(run, writes=False)
         worker.lock()
         worker.begin({})
@@ -116,7 +116,7 @@ def test_the_second_process_is_told(tmp_path):
     with another_process(tmp_path / "other", "begin({})"):
         RunFolder(run).lock()  # again, by the process that holds it
     assert f"process {os.getpid()} " in (run / ".lock").read_text()
-    assert RunFolder(run).flags == {}
+    assert RunFolder(run).record == {}
 
 
 def test_a_folder_that_was_removed_and_begun_again(tmp_path):
@@ -126,7 +126,7 @@ def test_a_folder_that_was_removed_and_begun_again(tmp_path):
     RunFolder(path).begin({})
     script = f"from bert_keras.training.run_folder import RunFolder as R; R({str(path)!r}).lock()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert f"InputError: --output_dir: {path} is in use by process {os.getpid()} on" in done.stderr
+    assert f"InputError: output_dir: {path} is in use by process {os.getpid()} on" in done.stderr
 
 
 def test_a_run_that_is_not_begun_is_not_touched(tmp_path):
@@ -166,7 +166,7 @@ def test_a_worker_that_does_not_write(tmp_path):
     checkpoints.flush()
     assert list(tmp_path.iterdir()) == []
     RunFolder(tmp_path / "run").begin({"seed": 3}, "rows")
-    assert worker.flags["seed"] == 3
+    assert worker.record["seed"] == 3
     worker.begin({}, "rows")
     with pytest.raises(InputError, match="was begun on other data"):
         worker.begin({}, "other rows")

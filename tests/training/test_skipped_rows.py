@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import Toy, make_examples, make_model, replace
+from toys import Toy, describe, make_examples, make_model, replace
 
 from bert_keras.errors import InputError
 from bert_keras.training import skipped_rows
@@ -24,26 +24,25 @@ class Infinite(Toy):
         bad = tf.reduce_any(batch["example"][:, tf.newaxis] == self._examples, axis=1)
         return {"toy": tf.where(bad, np.nan, losses)}
 
-    def describe(self, batch):
-        return [{"text": f"row {number}"} for number in batch["example"].numpy()]
 
-
-@pytest.mark.parametrize("parts", [1, 2])
-def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts, capsys):
-    trainer = Trainer(make_model(), Infinite([4]), make_examples(), replace(parts=parts))
-    found, told, states = [], [], []
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_step_that_is_not_finite_changes_nothing_but_the_count(micro_batches, capsys):
+    trainer = Trainer(
+        make_model(), Infinite([4]), make_examples(), replace(micro_batches=micro_batches)
+    )
+    skips, logged, states = [], [], []
 
     def on_scalars(step, scalars):
-        told.append(scalars)
+        logged.append(scalars)
         states.append([v.numpy() for v in trainer.variables])
 
-    trainer.run(on_scalars, lambda step: None, on_skip=lambda *skip: found.append(skip))
-    steps = [step for step, _, _ in found]
+    trainer.run(on_scalars, lambda step: None, on_skip=lambda *skip: skips.append(skip))
+    steps = [step for step, _, _ in skips]
     assert len(steps) == 2 and trainer.step == 6  # example 4 is seen once an epoch
     assert "2 skipped" in capsys.readouterr().err
-    for _, batch, in_a_row in found:
+    for _, batch, in_a_row in skips:
         assert 4 in batch["example"].numpy() and in_a_row == 1
-    assert told[-1]["skipped_steps"] == 2
+    assert logged[-1]["skipped_steps"] == 2
     model = trainer._model
     for step in range(2, 7):
         same = all(
@@ -56,11 +55,11 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(parts, capsys):
 
 def test_gives_up_and_says_which_rows(tmp_path, monkeypatch):
     path = tmp_path / "skipped.jsonl"
-    task = Infinite(range(10))
-    trainer = Trainer(make_model(), task, make_examples(), replace(epochs=5.0))
+    examples = make_examples()
+    trainer = Trainer(make_model(), Infinite(range(10)), examples, replace(epochs=5.0))
     before = [v.numpy() for v in trainer._model.weights]
     monkeypatch.setattr(skipped_rows, "LIMIT", 3)
-    rows = SkippedRows(task, path)
+    rows = SkippedRows(describe, path)
     with pytest.raises(InputError, match=r"3 steps in a row .*skipped\.jsonl"):
         trainer.run(lambda *_: None, lambda step: None, on_skip=rows.record)
     written = [json.loads(line) for line in path.read_text().splitlines()]
@@ -71,9 +70,8 @@ def test_gives_up_and_says_which_rows(tmp_path, monkeypatch):
 
 
 def test_a_finite_step_starts_the_count_anew(tmp_path, monkeypatch):
-    task = Infinite([])
     monkeypatch.setattr(skipped_rows, "LIMIT", 2)
-    rows = SkippedRows(task, tmp_path / "skipped.jsonl")
+    rows = SkippedRows(describe, tmp_path / "skipped.jsonl")
     batch = {"example": tf.constant([1])}
     for step in (1, 5, 9):
         rows.record(step, batch, 1)
@@ -86,10 +84,10 @@ def test_a_finite_step_starts_the_count_anew(tmp_path, monkeypatch):
 def test_the_rows_outlive_the_process(tmp_path, monkeypatch):
     monkeypatch.setattr(skipped_rows, "LIMIT", 4)
     path = tmp_path / "skipped.jsonl"
-    task, batches = Infinite([]), [{"example": tf.constant([n])} for n in range(5)]
+    batches = [{"example": tf.constant([n])} for n in range(5)]
 
     def record(steps, writes=True):
-        rows = SkippedRows(task, path, writes)
+        rows = SkippedRows(describe, path, writes)
         for step in steps:
             rows.record(step, batches[step], step)
 

@@ -34,7 +34,7 @@ def test_who_has_not_come_is_named(caplog):
     caplog.set_level(logging.INFO)
     here, there = free_addresses(2)
     with pytest.raises(WorkerLost, match=f"Waited 1 seconds .* no answer from {there}"):
-        wait_for_workers([there, here], 1, patience=1, silence=0.1)
+        wait_for_workers([there, here], 1, patience=1, log_interval=0.1)
     assert f"Waiting for other workers; no answer yet from {there}." in caplog.messages
 
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.data.batches import EncodedExamples, LabelledExamples
 from bert_keras.models.classifier import BertClassifier
-from bert_keras.training.loop import Schedule
+from bert_keras.training.settings import Schedule
+from bert_keras.training.task import BoundTask, Evaluation
 
 SCHEDULE = Schedule(
     learning_rate=0.01,
@@ -21,18 +22,27 @@ SCHEDULE = Schedule(
 )
 
 
+def encoded_of(token_ids):
+    """Examples of lists of token ids."""
+    token_ids = tf.ragged.constant(token_ids, tf.int32)
+    return EncodedExamples(token_ids, token_ids * 0, truncated=0)
+
+
 def make_examples(count=10):
     random = np.random.default_rng(1)
     ids = [random.integers(1, 20, n).tolist() for n in random.integers(2, 12, count)]
-    token_ids = tf.ragged.constant(ids, tf.int32)
     targets = {
         "labels": random.integers(0, 2, count).astype(np.int32),
         "weights": random.uniform(0.5, 2, count).astype(np.float32),
     }
-    return LabelledExamples(EncodedExamples(token_ids, token_ids * 0, truncated=0), targets)
+    return LabelledExamples(encoded_of(ids), targets, describe=describe)
 
 
-def make_model(layers=1):
+def describe(batch):
+    return [{"text": f"row {number}"} for number in batch["example"].numpy()]
+
+
+def make_model(layers=1, dtype="float32"):
     keras.utils.set_random_seed(2)
     config = BertConfig(
         vocab_size=20,
@@ -45,25 +55,40 @@ def make_model(layers=1):
         max_position_embeddings=16,
         initializer_range=0.5,
     )
-    return BertClassifier(config, num_classes=2)
+    return BertClassifier(config, num_classes=2, dtype=dtype)
 
 
-class Toy:
-    """The part of a task that the loop knows."""
+class Toy(BoundTask):
+    """Two classes, each row with a weight."""
 
-    compares = False
+    labels = ()
 
-    def weights(self, batch):
+    def build_model(self, reference, dtype):
+        return make_model(dtype=dtype)
+
+    def loss_weights(self, batch):
         return {"toy": batch["weights"]}
 
     def losses(self, outputs, batch):
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], outputs)
         return {"toy": losses}
 
+    def evaluation_set(self, seed):
+        return make_examples()
+
+    def score_names(self, examples):
+        return ["accuracy"]
+
+    def evaluate(self, examples, predictions):
+        right = predictions.argmax(axis=1) == examples.targets["labels"]
+        return Evaluation({"accuracy": float(right.mean())})
+
 
 class TwoTerms(Toy):
-    def weights(self, batch):
-        return super().weights(batch) | {"length": tf.ones_like(batch["weights"])}
+    """Likewise, with a second term of the loss."""
+
+    def loss_weights(self, batch):
+        return super().loss_weights(batch) | {"length": tf.ones_like(batch["weights"])}
 
     def losses(self, outputs, batch):
         return super().losses(outputs, batch) | {"length": tf.reduce_sum(outputs**2, axis=1)}

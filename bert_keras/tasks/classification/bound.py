@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -64,7 +64,7 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
     @classmethod
     def from_folder(
         cls, task: Classification, tokenizer: BertTokenizer, folder: pathlib.Path
-    ) -> BoundClassification:
+    ) -> Self:
         """Binds a task to what a run's folder has kept.
 
         Raises:
@@ -98,6 +98,7 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertClassifier:
         from bert_keras.models.classifier import BertClassifier
 
+        assert reference is not None  # a classifier starts from weights
         return BertClassifier.from_pretrained(
             reference,
             num_classes=max(1, len(self.labels)),

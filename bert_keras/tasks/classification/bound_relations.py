@@ -11,7 +11,7 @@ from bert_keras.data.rows import Rows
 from bert_keras.errors import InputError
 from bert_keras.tasks.classification.bound import BoundClassification
 from bert_keras.tasks.classification.relations import have_types, mark_entities
-from bert_keras.tasks.shared import serving
+from bert_keras.tasks.classification.serving import of_entities
 from bert_keras.tasks.shared.examples import RowExamples
 
 
@@ -64,5 +64,5 @@ class BoundRelationExtraction(BoundClassification):
     def signatures(self, model: Callable[..., Any]) -> dict[str, Any]:
         signatures = super().signatures(model)
         marked = signatures.pop("serving_default")
-        spans = serving.of_entities(marked, self.takes_types)
+        spans = of_entities(marked, self.takes_types)
         return {"serving_default": spans, "marked_text": marked, **signatures}

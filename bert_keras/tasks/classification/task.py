@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bert_keras.data.rows import Rows, check_labels, find_labels
@@ -58,14 +57,6 @@ class Classification(Task, EntitySource):
                 f"expected one label a text, found the kind {self.kind!r}.",
                 field="class_weights",
             )
-
-    @classmethod
-    def variant(cls, record: Mapping[str, Any]) -> type[Task]:
-        if record.get("entity_columns"):
-            from bert_keras.tasks.classification.relation_extraction import RelationExtraction
-
-            return RelationExtraction
-        return cls
 
     def prepare(self, reference: str | None, seed: int) -> Prepared:
         tokenizer = self._open_tokenizer(reference)

@@ -1,1 +1,1 @@
-"""What several tasks use: scores, functions to serve, opening a pretrained tokenizer."""
+"""What several tasks use: scores, functions to serve, examples of rows, opening a tokenizer."""

@@ -1,4 +1,4 @@
-"""Rows with their encoded examples, as an evaluation or a prediction needs them."""
+"""Rows with their encoded examples, for an evaluation or a prediction."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from bert_keras.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class RowExamples:
-    """Rows, and the examples that they were encoded to.
+    """Rows and their encoded examples, an `EvaluationSet`.
 
     Attributes:
         rows: the rows.
-        encoded: their examples, in the same order.
+        encoded: the rows' token ids, in the same order.
     """
 
     rows: Rows
@@ -32,7 +32,7 @@ class RowExamples:
 
 
 def rows_of_texts(inputs: Sequence[Any], takes_pairs: bool = False) -> Rows:
-    """Makes rows without labels of texts in memory.
+    """Makes rows without labels from texts in memory.
 
     Args:
         inputs: strings; with `takes_pairs`, pairs of strings.
@@ -46,14 +46,14 @@ def rows_of_texts(inputs: Sequence[Any], takes_pairs: bool = False) -> Rows:
         texts = given if takes_pairs and isinstance(given, list | tuple) else [given]
         if len(texts) != 1 + takes_pairs or not all(isinstance(text, str) for text in texts):
             raise InputError(
-                f"[{index}]: expected {expected}, found {str(given)[:40]!r}.", field="inputs"
+                f"[{index}]: expected {expected}, found {given!r:.40}.", field="inputs"
             )
-    first = [given[0] if takes_pairs else given for given in inputs]
+    pairs = [tuple(given) for given in inputs] if takes_pairs else None
     return Rows(
-        texts=first,
-        pairs=[given[1] for given in inputs] if takes_pairs else None,
+        texts=list(inputs) if pairs is None else [text for text, _ in pairs],
+        pairs=None if pairs is None else [second for _, second in pairs],
         labels=None,
         locations=[f"inputs[{index}]" for index in range(len(inputs))],
-        records=[[text] for text in first],
-        header=["text"],
+        records=[[text] for text in inputs] if pairs is None else [list(pair) for pair in pairs],
+        header=["text", "text_pair"] if takes_pairs else ["text"],
     )

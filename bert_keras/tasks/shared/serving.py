@@ -1,88 +1,72 @@
-"""Functions to serve, for tasks that give each example one answer."""
+"""Functions to serve, for tasks with one prediction for each example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from bert_keras.data.packing import pack
-from bert_keras.tasks.classification.entity_markers import mark
+
+if TYPE_CHECKING:
+    from bert_keras.text.tokenizer import BertTokenizer
+
+# Takes the encoder's inputs by name and `training`; returns [examples, ...].
+Model = Callable[..., tf.Tensor]
+# From a model's outputs [examples, ...] to tensors [examples, ...] by name.
+Predict = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
-def of_text(model, tokenizer, answer, max_length, has_pairs):
-    """From strings to answers, tokenized as in training.
+def of_text(
+    model: Model, tokenizer: BertTokenizer, predict: Predict, max_length: int, has_pairs: bool
+) -> Any:
+    """Returns a function from strings to predictions, which tokenizes as training does.
 
     Args:
-        model: takes the encoder's inputs and gives [examples, ...].
-        tokenizer: a `BertTokenizer`.
-        answer: function of the model's outputs that gives a dict of tensors [examples, ...].
+        model: the model, or its frozen form.
+        tokenizer: the model's.
+        predict: from the model's outputs to predictions.
         max_length: tokens that an example may have; longer ones are cut, as in training.
         has_pairs: whether an example is two texts, `text` and `text_pair`.
 
     Returns:
-        A `tf.function` of strings [batch] that gives `answer`'s dict, for any batch, the empty
-        one too.
+        A `tf.function` of strings [batch] that returns what `predict` does, for any batch, also an
+        empty one.
     """
     names = ["text", "text_pair"] if has_pairs else ["text"]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name) for name in names])
-    def serve(*texts):
-        encoded = tokenizer.encode(*texts, max_length=max_length)
-        return _answer(model, answer, encoded["token_ids"], encoded["segment_ids"])
+    def serve(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        encoded = tokenizer.encode(texts[0], texts[1] if has_pairs else None, max_length=max_length)
+        return _predict(model, predict, encoded["token_ids"], encoded["segment_ids"])
 
     return serve
 
 
-def of_entities(serve_text, has_types):
-    """From strings and the places of two entities in them to answers.
+def of_token_ids(model: Model, tokenizer: BertTokenizer, predict: Predict) -> Any:
+    """Returns a function from token ids to predictions.
 
     Args:
-        serve_text: what `of_text` returned, for texts in which the entities are marked.
-        has_types: whether types of the entities are given too.
+        model: see `of_text`.
+        tokenizer: see `of_text`.
+        predict: see `of_text`.
 
     Returns:
-        A `tf.function` of strings [batch] `text`, int32 [batch] `head_start`, `head_end`,
-        `tail_start` and `tail_end`, in code points, ends exclusive, and, with types, strings
-        [batch] `head_type` and `tail_type`. Places that cannot be, such as those of entities that
-        overlap, are answered with an empty string and zeros.
-    """
-    spec = [tf.TensorSpec([None], tf.string, "text")]
-    for name in ("head_start", "head_end", "tail_start", "tail_end"):
-        spec.append(tf.TensorSpec([None], tf.int32, name))
-    if has_types:
-        spec += [tf.TensorSpec([None], tf.string, name) for name in ("head_type", "tail_type")]
-
-    @tf.function(input_signature=spec)
-    def serve(text, *entities):
-        spans, types = tf.stack(entities[:4], 1), entities[4:]
-        marked, valid = mark(text, spans, tf.stack(types, 1) if types else None)
-        no = tf.where(~valid)  # [invalid, 1]
-        return {
-            name: tf.tensor_scatter_nd_update(values, no, tf.zeros_like(tf.gather_nd(values, no)))
-            for name, values in serve_text(marked).items()
-        }
-
-    return serve
-
-
-def of_token_ids(model, tokenizer, answer):
-    """From token ids to answers.
-
-    Args:
-        model, tokenizer, answer: as for `of_text`.
-
-    Returns:
-        A `tf.function` of int32 [batch, length] `token_ids`, which end in the id of [PAD] where
-        they are shorter than the longest, and `segment_ids`.
+        A `tf.function` of int32 [batch, length] `token_ids`, padded at the end with the id of
+        [PAD], and `segment_ids`.
     """
     spec = [tf.TensorSpec([None, None], tf.int32, name) for name in ("token_ids", "segment_ids")]
 
     @tf.function(input_signature=spec)
-    def serve(token_ids, segment_ids):
+    def serve(token_ids: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         columns = tf.range(1, tf.shape(token_ids)[1] + 1)
         used = tf.cast(token_ids != tokenizer.pad_id, tf.int32) * columns  # [batch, length]
-        # An empty example is one of padding alone: it too is owed an answer.
+        # An empty example keeps one token of padding, so that it has a prediction too.
         lengths = tf.maximum(tf.reduce_max(used, axis=1), 1)  # [batch]
-        return _answer(
+        return _predict(
             model,
-            answer,
+            predict,
             tf.RaggedTensor.from_tensor(token_ids, lengths),
             tf.RaggedTensor.from_tensor(segment_ids, lengths),
         )
@@ -90,7 +74,9 @@ def of_token_ids(model, tokenizer, answer):
     return serve
 
 
-def _answer(model, answer, token_ids, segment_ids):
+def _predict(
+    model: Model, predict: Predict, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor
+) -> dict[str, tf.Tensor]:
     inputs, order = pack(token_ids, segment_ids)
     outputs = model(inputs, training=False)  # [batch, ...], in the rows' order
-    return answer(tf.gather(outputs, tf.argsort(order)))
+    return predict(tf.gather(outputs, tf.argsort(order)))

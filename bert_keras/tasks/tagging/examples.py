@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 import os
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
 
 from bert_keras.data.tables import read_json_lines, shorten
 from bert_keras.errors import InputError
@@ -49,9 +50,6 @@ class TaggedTexts:
     lines: list | None = None
     scheme: str | None = None
 
-    kind = "entities"
-    pairs = header = None
-
     def __len__(self):
         return len(self.texts)
 
@@ -60,7 +58,11 @@ class TaggedTexts:
         """The types that there are, sorted."""
         return sorted({entity.type for entities in self.entities for entity in entities})
 
-    def select(self, indices):
+    def contents(self) -> Sequence[str]:
+        """Returns the text of each."""
+        return self.texts
+
+    def select(self, indices: Iterable[int]) -> Self:
         """Returns the texts at `indices`, in that order, as new `TaggedTexts`."""
         indices = list(indices)
         chosen = {

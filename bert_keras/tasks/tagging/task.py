@@ -4,16 +4,12 @@ import logging
 
 import tensorflow as tf
 
-from bert_keras.checkpoints.load import (
-    announce,
-    classifier_size,
-    load_weights,
-    open_checkpoint,
-)
+from bert_keras.checkpoints.heads import TOKEN_CLASSIFIER
+from bert_keras.checkpoints.load import announce, load_weights, num_classes, open_checkpoint
 from bert_keras.config import read_json
 from bert_keras.data.batches import LabelledExamples
 from bert_keras.data.packing import unpack
-from bert_keras.data.predictions import write_predictions
+from bert_keras.data.predictions import write_json_lines
 from bert_keras.data.tables import shorten
 from bert_keras.errors import InputError
 from bert_keras.files import resolve
@@ -104,10 +100,8 @@ class Tagging(Task):
 
     def _has_other_head(self, reference):
         """Whether there is a head for tags other than these, or nobody knows for which."""
-        from bert_keras.models.token_classifier import HEAD
-
         with open_checkpoint(reference) as checkpoint:
-            if not classifier_size(checkpoint, HEAD):
+            if not num_classes(checkpoint, TOKEN_CLASSIFIER):
                 return False
             if checkpoint.layout != "huggingface":
                 return True
@@ -231,7 +225,7 @@ class Tagging(Task):
             ]
             for text, entities in zip(texts.texts, of_texts, strict=True)
         ]
-        write_predictions(path, texts, {"entities": column})
+        write_json_lines(path, texts.records, {"entities": column})
         return path
 
     def signatures(self, model):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.cli.console import format_table
-from bert_keras.data.rows import Columns
+from bert_keras.data.columns import Columns
 from bert_keras.errors import InputError
 from bert_keras.options import from_record, record_of
 from bert_keras.tasks.embedding import similarity

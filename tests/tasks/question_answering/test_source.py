@@ -51,7 +51,7 @@ def test_nothing_is_held_out_on_request(write):
 def test_files_that_are_not_named():
     with pytest.raises(InputError, match="train: expected a file, found none"):
         QuestionSource().train_and_dev(4)
-    with pytest.raises(InputError, match="predict_file: expected a file, found none"):
+    with pytest.raises(InputError, match="file: expected a file, found none"):
         QuestionSource().unlabelled("")
-    with pytest.raises(InputError, match="dev_fraction: expected 0 or more .* found 1"):
+    with pytest.raises(InputError, match=r"dev_fraction: expected 0 or more .* found 1"):
         QuestionSource(dev_fraction=1.0)

@@ -52,7 +52,7 @@ def test_what_is_missing(files):
     ):
         with pytest.raises(InputError, match=message):
             source.train_and_dev(0)
-    with pytest.raises(InputError, match="predict_file: expected a file, found none"):
+    with pytest.raises(InputError, match="file: expected a file, found none"):
         TaggedSource().unlabelled("")
     with pytest.raises(InputError, match=r"dev_fraction: expected 0 or more .* found 1\.5"):
         TaggedSource(dev_fraction=1.5)

@@ -184,11 +184,11 @@ def test_a_kept_run_is_taken_up(make_task, tmp_path, tiny_checkpoint):
     assert len(again.evaluation_set()) == 3
 
 
-def test_a_head_for_other_tags_is_left_and_its_encoder_taken(make_task, tmp_path, capsys):
+def test_a_head_for_other_tags_is_left_and_its_encoder_taken(make_task, tmp_path, caplog):
+    caplog.set_level("INFO")
     task = make_task()
     encoder = task.build_model(task_checkpoint(task, tmp_path), "float32").encoder
-    told = capsys.readouterr().err
-    assert "Left over in the file: classifier.bias, classifier.weight" in told
+    assert "Left over in the file: classifier.bias, classifier.weight" in caplog.text
     assert encoder.config.hidden_size == 16
 
 
