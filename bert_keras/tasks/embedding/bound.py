@@ -82,6 +82,7 @@ class BoundEmbedding(BoundTask, Predicts, Serves, NumericOutputs, ComparesExampl
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertEmbedder:
         from bert_keras.models.embedder import BertEmbedder
 
+        assert reference is not None  # `Embedding.needs_weights`
         task = self.task
         layer = -1 if self.is_cut else task.layer
         return BertEmbedder.from_pretrained(reference, task.pooling, task.normalize, layer, dtype)

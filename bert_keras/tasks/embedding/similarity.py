@@ -1,5 +1,7 @@
 """Losses and scores of vectors that should be close if their texts mean the same."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -78,7 +80,9 @@ def pair_cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.einsum("ph,ph->p", _to_length_1(first), _to_length_1(second))
 
 
-def similarity_scores(scores: np.ndarray | list[float], cosines: np.ndarray) -> dict[str, float]:
+def similarity_scores(
+    scores: np.ndarray | Sequence[float], cosines: np.ndarray
+) -> dict[str, float]:
     """Correlates cosines with human scores, which may be on any scale.
 
     Args:

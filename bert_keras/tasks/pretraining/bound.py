@@ -64,6 +64,7 @@ class BoundPretraining(BoundTask, Predicts, Serves):
         from bert_keras.models.pretrainer import BertPretrainer
 
         if reference is None:
+            assert self.config is not None  # checked by `Pretraining.prepare`
             return BertPretrainer(self.config, self.has_sentence_head, dtype=dtype)
         return BertPretrainer.from_pretrained(reference, self.has_sentence_head, dtype=dtype)
 
