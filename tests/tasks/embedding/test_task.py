@@ -299,5 +299,5 @@ def test_nothing_to_evaluate_on(make_task, tiny_checkpoint):
     assert task.evaluation_set(seed=0) is None
     with pytest.raises(InputError, match="file: expected a file of texts, found none"):
         task.read_examples("")
-    with pytest.raises(InputError, match=r"inputs: \[1\]: expected a text, found '3'"):
+    with pytest.raises(InputError, match=r"inputs: \[1\]: expected a text, found"):
         task.examples_of(["soup", 3])
