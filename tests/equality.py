@@ -325,14 +325,6 @@ def run_case(name, weights, folder):
     return found
 
 
-def _unrecorded(flags, folder):
-    """Leaves out what a run has recorded: the paths were those of the machine that began it."""
-    path = folder / "flags.json"
-    record = json.loads(path.read_text()) if path.is_file() else {}
-    names = {*record, *(f"no{name}" for name in record)}
-    return [flag for flag in flags if flag.removeprefix("--").partition("=")[0] not in names]
-
-
 def cut_back(folder):
     """Leaves of a finished run what a kill right after its first checkpoint would have left."""
     steps = sorted(
