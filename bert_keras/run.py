@@ -190,7 +190,8 @@ class Run:
         self._evaluation: Evaluation | None = None  # of the model in the folder, once known
         self._evaluation_set: EvaluationSet | None = None
         self._to_predict: tuple[str, EvaluationSet] | None = None
-        self._loaded: tuple[BoundTask, pathlib.Path, Inference] | None = None
+        self._bound: tuple[BoundTask, pathlib.Path] | None = None
+        self._inference: Inference | None = None
 
     @property
     def writes(self) -> bool:
@@ -240,7 +241,7 @@ class Run:
                 self._folder,
                 self._strategy,
             )
-            self._loaded = None
+            self._bound = self._inference = None  # those of the model before this training
             self._evaluation = job.train(self.record, self._open_writer)
 
     def prepare(self, plan: Plan) -> None:
@@ -257,8 +258,8 @@ class Run:
                 has been touched then.
         """
         self._expect_same(fixed_alone=True)
-        self._load()
         self._check(plan, None)
+        self._load()
         if not self._folder.exists:
             self._folder.begin(self.record)
 
@@ -279,7 +280,8 @@ class Run:
 
         evaluation = None if file else self._evaluation
         if evaluation is None:
-            bound, _, inference = self._load(dev=file)
+            bound, _, inference = self._load()
+            bound = self._evaluated_on(file) if file else bound
             examples, self._evaluation_set = (None if file else self._evaluation_set), None
             if examples is None:
                 examples = bound.evaluation_set(self.settings.seed)
@@ -386,22 +388,28 @@ class Run:
     def _eval_batch_size(self) -> int:
         return self.settings.eval_batch_size or self.task.eval_batch_size
 
-    def _load(self, dev: str | None = None) -> tuple[BoundTask, pathlib.Path, Inference]:
-        """The task bound to the weights to answer with, their folder, and the model at work."""
+    def _bind(self) -> tuple[BoundTask, pathlib.Path]:
+        """The task bound to the weights to answer with, and their folder."""
+        if self._bound is None:
+            self._bound = self._restore()
+        return self._bound
+
+    def _load(self) -> tuple[BoundTask, pathlib.Path, Inference]:
+        """The same, and the model at work."""
         from bert_keras.training.inference import Inference
 
-        if self._loaded is None:
-            bound, place = self._restore()
+        bound, place = self._bind()
+        if self._inference is None:
             model = bound.build_model(place, "float32")
-            inference = Inference(model, bound.predictions, self._eval_batch_size)
-            self._loaded = bound, place, inference
-        bound, place, inference = self._loaded
-        if dev and "dev" not in {field.name for field in dataclasses.fields(self.task)}:  # type: ignore[arg-type]
+            self._inference = Inference(model, bound.predictions, self._eval_batch_size)
+        return bound, place, self._inference
+
+    def _evaluated_on(self, file: str) -> BoundTask:
+        """The bound task with another file to evaluate on."""
+        if not any(option.field == "dev" for option in options_of(type(self.task))):
             raise InputError("this task has no file to evaluate on.", field="file")
-        if dev:
-            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var]
-            bound = task.restore(place)
-        return bound, place, inference
+        task = dataclasses.replace(self.task, dev=file)  # type: ignore[type-var]
+        return task.restore(self._bind()[1])
 
     def _restore(self) -> tuple[BoundTask, pathlib.Path]:
         """Finds the weights to answer with: the run's own, once it has a trained model."""
@@ -430,7 +438,7 @@ class Run:
 
         if plan == Plan():
             return
-        bound = prepared.task if prepared else self._load()[0]
+        bound = prepared.task if prepared else self._bind()[0]
         if plan.export is not None:
             check_export(bound, *plan.export)
         if plan.evaluates:

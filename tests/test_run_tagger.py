@@ -65,7 +65,7 @@ def test_all_in_one_call(finished, samples):
 
 def test_entities_are_no_numbers(finished):
     done = call("--do_export", "--export_format=litert", f"--output_dir={finished.folder}")
-    assert (done.code, done.err.splitlines()[-1]) == (
+    assert (done.code, done.err.removesuffix("\n")) == (
         1,
         "--export_format: this task's models answer with more than numbers, which takes a "
         "saved_model, found litert.",
