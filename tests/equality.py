@@ -208,11 +208,11 @@ for name in sorted(answers):
 
 _CURVES = """
 import glob, sys
-from tensorboard.backend.event_processing import plugin_event_accumulator
+from tensorboard.backend.event_processing import event_accumulator
 import numpy as np
 lines = {}
 for run in ("train", "eval"):
-    found = plugin_event_accumulator.EventAccumulator(f"{sys.argv[1]}/{run}", {"tensors": 0})
+    found = event_accumulator.EventAccumulator(f"{sys.argv[1]}/{run}", {"tensors": 0})
     found.Reload()
     for tag in sorted(found.Tags()["tensors"]):
         if "per_second" in tag or "_hparams" in tag:
@@ -323,14 +323,6 @@ def run_case(name, weights, folder):
         path = max((folder / "export_litert").iterdir(), key=lambda path: int(path.name))
         found["litert"] = _hash(_python(_ASK_LITERT, path / "model.tflite").encode())
     return found
-
-
-def _unrecorded(flags, folder):
-    """Leaves out what a run has recorded: the paths were those of the machine that began it."""
-    path = folder / "flags.json"
-    record = json.loads(path.read_text()) if path.is_file() else {}
-    names = {*record, *(f"no{name}" for name in record)}
-    return [flag for flag in flags if flag.removeprefix("--").partition("=")[0] not in names]
 
 
 def cut_back(folder):

@@ -150,7 +150,7 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
 
     def evaluation_set(self, seed: int) -> RowExamples | None:
         rows = self.task.dev_rows(seed)
-        if rows is None:
+        if not rows:
             return None
         if self.labels:
             check_labels(rows, self.labels)

@@ -62,12 +62,10 @@ class Classification(Task, EntitySource):
         tokenizer = self._open_tokenizer(reference)
         train, dev = self.train_and_dev(seed)
         labels = tuple(find_labels(train)) if self.kind != "number" else ()
-        if dev is not None and labels:
+        if dev and labels:
             check_labels(dev, labels)
         bound = self._bind(tokenizer, labels, train)
-        return Prepared(
-            bound, bound.training_set(train), None if dev is None else bound.encode(dev)
-        )
+        return Prepared(bound, bound.training_set(train), bound.encode(dev) if dev else None)
 
     def restore(self, folder: pathlib.Path) -> BoundClassification:
         from bert_keras.tasks.classification.bound import BoundClassification

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from bert_keras.data.rows import Columns, Rows, read_rows
+from bert_keras.data.columns import Columns
+from bert_keras.data.rows import Rows, read_rows
 from bert_keras.data.source import GlueSource, Split
 from bert_keras.errors import InputError
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bert_keras.data.rows import Columns
+from bert_keras.data.columns import Columns
 from bert_keras.errors import InputError
 from bert_keras.tasks.embedding.source import PairSource
 
