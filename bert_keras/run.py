@@ -68,7 +68,7 @@ class Scores(dict[str, float]):
     """
 
     def __init__(self, evaluation: Evaluation):
-        super().__init__(evaluation.scores)
+        super().__init__({name: float(score) for name, score in evaluation.scores.items()})
         self.evaluation = evaluation
 
     def _repr_html_(self) -> str:
