@@ -26,6 +26,7 @@ from bert_keras.tasks.question_answering.encoding import (
 from bert_keras.tasks.question_answering.examples import Questions, questions_of
 from bert_keras.tasks.question_answering.scores import answer_scores, best_threshold
 from bert_keras.tasks.question_answering.serving import of_question
+from bert_keras.tasks.question_answering.settings import QuestionAnsweringSettings
 from bert_keras.tasks.question_answering.spans import Spans, best_spans, decide, merge_windows
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.task import (
@@ -40,7 +41,6 @@ from bert_keras.training.task import (
 
 if TYPE_CHECKING:
     from bert_keras.models.question_answering import BertQuestionAnswering
-    from bert_keras.tasks.question_answering.task import QuestionAnswering
 
 _log = logging.getLogger(__name__)
 _MOST_WRONG = 50
@@ -61,14 +61,14 @@ class BoundQuestionAnswering(BoundTask, Predicts, Serves):
 
     labels = ()
 
-    task: QuestionAnswering
+    task: QuestionAnsweringSettings
     tokenizer: BertTokenizer
     threshold: float | None
     tunes_threshold: bool = False
 
     @classmethod
     def from_folder(
-        cls, task: QuestionAnswering, tokenizer: BertTokenizer, folder: pathlib.Path
+        cls, task: QuestionAnsweringSettings, tokenizer: BertTokenizer, folder: pathlib.Path
     ) -> BoundQuestionAnswering:
         """Binds a task to what a run's folder has kept.
 

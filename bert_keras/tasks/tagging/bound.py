@@ -25,6 +25,7 @@ from bert_keras.tasks.tagging.conll import write_conll
 from bert_keras.tasks.tagging.decoding import find_entities
 from bert_keras.tasks.tagging.encoding import TaggedExamples, encode_texts, labels_of_tokens
 from bert_keras.tasks.tagging.examples import TaggedTexts, check_types
+from bert_keras.tasks.tagging.settings import TaggingSettings
 from bert_keras.tasks.tagging.windows import merge
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.task import (
@@ -38,7 +39,6 @@ from bert_keras.training.task import (
 
 if TYPE_CHECKING:
     from bert_keras.models.token_classifier import BertTokenClassifier
-    from bert_keras.tasks.tagging.task import Tagging
 
 _DEFAULT_SCHEME = "iob2"
 _SCHEME = "tag_scheme"  # in config.json
@@ -77,14 +77,14 @@ class BoundTagging(BoundTask, Predicts, Serves):
             are written; None if it was not a CoNLL file.
     """
 
-    task: Tagging
+    task: TaggingSettings
     tokenizer: BertTokenizer
     labels: tuple[str, ...]
     scheme: str | None
 
     @classmethod
     def from_folder(
-        cls, task: Tagging, tokenizer: BertTokenizer, folder: pathlib.Path
+        cls, task: TaggingSettings, tokenizer: BertTokenizer, folder: pathlib.Path
     ) -> BoundTagging:
         """Binds a task to what a run's folder has kept.
 

@@ -6,9 +6,8 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, ClassVar
 
-from bert_keras.options import check_options, option
 from bert_keras.tasks.tagging.examples import check_types
-from bert_keras.tasks.tagging.source import TaggedSource
+from bert_keras.tasks.tagging.settings import TaggingSettings
 from bert_keras.training.task import Prepared, Task
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tagging(Task, TaggedSource):
+class Tagging(Task, TaggingSettings):
     """Entities in texts, such as persons and places.
 
     The model tags each word at its first token (Devlin et al. 2018, section 5.3); the other tokens
@@ -42,15 +41,7 @@ class Tagging(Task, TaggedSource):
         # [[{"text": "Ada Holm", "type": "person", "start": 0, "end": 8, "score": ...}, ...]]
     """
 
-    max_length: int = option(
-        128, "Tokens of a window; longer texts have several.", name="max_seq_length", minimum=3
-    )
-
     recorded_as: ClassVar[str] = "run_tagger"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_options(self)
 
     def prepare(self, reference: str | None, seed: int) -> Prepared:
         from bert_keras.tasks.shared.tokenizers import open_tokenizer
