@@ -206,7 +206,9 @@ def test_what_cannot_be_is_one_sentence(settings, tmp_path):
     ):
         done = run(*new, *more)
         assert done.returncode == 1
-        assert expected in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        # TensorFlow's C++ has a remark of its own on some processors, once data are read.
+        lines = [line for line in done.stderr.splitlines() if "oneDNN" not in line]
+        assert len(lines) == 1 and expected in f"{lines[0]}\n", done.stderr
         assert not (tmp_path / "run").exists()
 
 
