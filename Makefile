@@ -17,10 +17,11 @@ demo: $(VENV)/demo
 test: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest --numprocesses 3 --dist worksteal
 
 test-long: $(VENV)/test
-	$(VENV)/bin/python -m pytest -m long
+	$(VENV)/bin/python -m pytest -m long --numprocesses 3 --dist worksteal
 
 clean:
 	rm -rf $(VENV) $(RUN) runs/bbc_news

@@ -105,7 +105,9 @@ def _curves(path: pathlib.Path) -> str | None:
 
 def _scalars(folder: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
     """The points of every curve in a folder of events: (step, value), by tag."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.plugin_event_accumulator import (
+        EventAccumulator,
+    )
     from tensorboard.util import tensor_util
 
     if not folder.is_dir():

@@ -19,6 +19,7 @@ from bert_keras.config import read_json
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write, resolve
 from bert_keras.options import from_record, options_of, record_of
+from bert_keras.serving.formats import check_export
 from bert_keras.tasks.registry import SCRIPT, task_class
 from bert_keras.training.settings import TrainingSettings, training_settings
 from bert_keras.training.task import (
@@ -27,7 +28,6 @@ from bert_keras.training.task import (
     Evaluation,
     EvaluationSet,
     EventWriter,
-    NumericOutputs,
     PredictionFiles,
     Predicts,
     Prepared,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _REFERENCE = "init_checkpoint"
-# The precisions that each export format can have.
-EXPORTS = {"saved_model": ("float32", "bfloat16"), "litert": ("float32", "int8")}
 # By which runs are compared in TensorBoard, beside the task's own settings.
 _HYPERPARAMETERS = (
     _REFERENCE,
@@ -192,7 +190,8 @@ class Run:
         self._evaluation: Evaluation | None = None  # of the model in the folder, once known
         self._evaluation_set: EvaluationSet | None = None
         self._to_predict: tuple[str, EvaluationSet] | None = None
-        self._loaded: tuple[BoundTask, pathlib.Path, Inference] | None = None
+        self._bound: tuple[BoundTask, pathlib.Path] | None = None
+        self._inference: Inference | None = None
 
     @property
     def writes(self) -> bool:
@@ -242,7 +241,7 @@ class Run:
                 self._folder,
                 self._strategy,
             )
-            self._loaded = None
+            self._bound = self._inference = None  # those of the model before this training
             self._evaluation = job.train(self.record, self._open_writer)
 
     def prepare(self, plan: Plan) -> None:
@@ -259,8 +258,8 @@ class Run:
                 has been touched then.
         """
         self._expect_same(fixed_alone=True)
-        self._load()
         self._check(plan, None)
+        self._load()
         if not self._folder.exists:
             self._folder.begin(self.record)
 
@@ -281,13 +280,14 @@ class Run:
 
         evaluation = None if file else self._evaluation
         if evaluation is None:
-            bound, _, inference = self._load(dev=file)
-            examples = None if file else self._evaluation_set
+            bound, _, inference = self._load()
+            bound = self._evaluated_on(file) if file else bound
+            examples, self._evaluation_set = (None if file else self._evaluation_set), None
             if examples is None:
                 examples = bound.evaluation_set(self.settings.seed)
             examples = expect_rows(examples, "evaluate")
             evaluation = bound.evaluate(examples, inference(examples, "evaluating"))
-        if not file:
+        if not file and self.writes:
             self._evaluation = evaluation
             with atomic_write(self.path / "eval_results.json") as results:
                 json.dump(evaluation.scores, results, indent=2)
@@ -331,10 +331,8 @@ class Run:
             The files that were written, and tables to show.
         """
         bound, inference = self._predictor()
-        if self._to_predict and self._to_predict[0] == file:
-            examples = self._to_predict[1]
-        else:
-            examples = bound.read_examples(file)
+        read, self._to_predict = self._to_predict, None  # once: the file may have changed since
+        examples = read[1] if read and read[0] == file else bound.read_examples(file)
         return bound.write_predictions(examples, inference(examples, "predicting"), self.path)
 
     def export(self, format: str = "saved_model", precision: str = "float32") -> pathlib.Path:
@@ -357,7 +355,7 @@ class Run:
         from bert_keras.serving.litert import export_litert
 
         bound, place, inference = self._load()
-        _check_export(bound, format, precision)
+        check_export(bound, format, precision)
         if format == "litert":
             model = bound.build_model(place, "float32")  # `export_litert` changes it
             return export_litert(model, bound, self.path / "export_litert", precision == "int8")
@@ -390,20 +388,28 @@ class Run:
     def _eval_batch_size(self) -> int:
         return self.settings.eval_batch_size or self.task.eval_batch_size
 
-    def _load(self, dev: str | None = None) -> tuple[BoundTask, pathlib.Path, Inference]:
-        """The task bound to the weights to answer with, their folder, and the model at work."""
+    def _bind(self) -> tuple[BoundTask, pathlib.Path]:
+        """The task bound to the weights to answer with, and their folder."""
+        if self._bound is None:
+            self._bound = self._restore()
+        return self._bound
+
+    def _load(self) -> tuple[BoundTask, pathlib.Path, Inference]:
+        """The same, and the model at work."""
         from bert_keras.training.inference import Inference
 
-        if self._loaded is None:
-            bound, place = self._restore()
+        bound, place = self._bind()
+        if self._inference is None:
             model = bound.build_model(place, "float32")
-            inference = Inference(model, bound.predictions, self._eval_batch_size)
-            self._loaded = bound, place, inference
-        bound, place, inference = self._loaded
-        if dev:
-            task = dataclasses.replace(self.task, dev=dev)  # type: ignore[type-var]
-            bound = task.restore(place)
-        return bound, place, inference
+            self._inference = Inference(model, bound.predictions, self._eval_batch_size)
+        return bound, place, self._inference
+
+    def _evaluated_on(self, file: str) -> BoundTask:
+        """The bound task with another file to evaluate on."""
+        if not any(option.field == "dev" for option in options_of(type(self.task))):
+            raise InputError("this task has no file to evaluate on.", field="file")
+        task = dataclasses.replace(self.task, dev=file)  # type: ignore[type-var]
+        return task.restore(self._bind()[1])
 
     def _restore(self) -> tuple[BoundTask, pathlib.Path]:
         """Finds the weights to answer with: the run's own, once it has a trained model."""
@@ -432,9 +438,9 @@ class Run:
 
         if plan == Plan():
             return
-        bound = prepared.task if prepared else self._load()[0]
+        bound = prepared.task if prepared else self._bind()[0]
         if plan.export is not None:
-            _check_export(bound, *plan.export)
+            check_export(bound, *plan.export)
         if plan.evaluates:
             examples = (
                 prepared.evaluation_set if prepared else bound.evaluation_set(self.settings.seed)
@@ -474,17 +480,23 @@ class Run:
         record = self._folder.record
         names = (*_HYPERPARAMETERS, *self.task.hyperparameters)
         writer = RunWriter(self.path)
-        writer.hyperparameters({name: record[name] for name in names if name in record})
-        yield writer
-        writer.close()
+        try:
+            writer.hyperparameters({name: record[name] for name in names if name in record})
+            yield writer
+        finally:
+            writer.close()
 
     def _no_run(self) -> InputError:
         return InputError(f"{self.path} holds no run; begin one by training.", field="output_dir")
 
 
-@functools.cache
 def _open_strategy(cpu_devices: int) -> tf.distribute.Strategy:
     """Opens the devices once: a process has one group of workers, however many runs it makes."""
+    return _devices(1 if "TF_CONFIG" in os.environ else cpu_devices)
+
+
+@functools.cache
+def _devices(cpu_devices: int) -> tf.distribute.Strategy:
     from bert_keras.training.devices import open_strategy
 
     return open_strategy(cpu_devices)
@@ -526,35 +538,3 @@ def recorded(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = pathlib.Path(path) / "flags.json"
     return read_json(file) if file.is_file() else {}
-
-
-def check_format(format: str, precision: str) -> None:
-    """Checks that there is an export format with a precision.
-
-    Raises:
-        InputError: there is none.
-    """
-    if format not in EXPORTS:
-        raise InputError(f"expected one of {', '.join(EXPORTS)}, found {format!r}.", field="format")
-    if precision not in EXPORTS[format]:
-        raise InputError(
-            f"expected {' or '.join(EXPORTS[format])} in the format {format}, found {precision!r}.",
-            field="export_precision",
-        )
-
-
-def _check_export(bound: BoundTask, format: str, precision: str) -> None:
-    """Checks that a task's model can be exported in a format.
-
-    Raises:
-        InputError: it cannot.
-    """
-    check_format(format, precision)
-    if format == "litert" and not isinstance(bound, NumericOutputs):
-        raise InputError(
-            "this task's models answer with more than numbers, which takes a saved_model, found "
-            "litert.",
-            field="format",
-        )
-    if not isinstance(bound, Serves):
-        raise InputError("this task's models cannot be served.", field="format")

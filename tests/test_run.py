@@ -299,7 +299,11 @@ def test_trains_in_bfloat16_and_answers_in_float32(make_run, tmp_path, monkeypat
             "early_stopping: expected one of accuracy, f1, f1_macro, matthews, found",
         ),
         (Plan(predict_file=""), {}, "file: expected a file, or"),
-        (Plan(export=("litert", "bfloat16")), {}, "expected float32 or int8 in the format litert"),
+        (
+            Plan(export=("litert", "bfloat16")),
+            {},
+            "The format litert has the precisions float32 and int8, found 'bfloat16'",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_written(
@@ -459,7 +463,10 @@ def test_what_python_gets(unbroken, samples, tmp_path):
         (lambda run: run.predict(["a"], file="b"), "file: expected inputs or a file, found both"),
         (lambda run: run.predict(file="nowhere.tsv"), "nowhere.tsv: there is no such file"),
         (lambda run: run.export("onnx"), "format: expected one of saved_model, litert"),
-        (lambda run: run.export(precision="int8"), "expected float32 or bfloat16 in the format"),
+        (
+            lambda run: run.export(precision="int8"),
+            "The format saved_model has the precisions float32 and bfloat16",
+        ),
     ],
 )
 def test_what_python_cannot_ask(unbroken, call, message):

@@ -441,13 +441,11 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
         ),
         (
             ["--do_export", "--export_precision=int8"],
-            "--export_precision: expected float32 or bfloat16 with --export_format=saved_model, "
-            "found int8.",
+            "The format saved_model has the precisions float32 and bfloat16, found 'int8'.",
         ),
         (
             ["--do_export", "--export_format=litert", "--export_precision=bfloat16"],
-            "--export_precision: expected float32 or int8 with --export_format=litert, found "
-            "bfloat16.",
+            "The format litert has the precisions float32 and int8, found 'bfloat16'.",
         ),
         (
             ["--nodo_train", "--do_eval"],

@@ -183,7 +183,7 @@ PAIRS = "text\tpair\nsoup\tbread\nlamp\tchair\nsun\train\n"
         (
             ["--do_train", "--layer=9"],
             {},
-            "layer is 9, expected -3 to 2, for there are 2 blocks.",
+            "--layer: expected -3 to 2 in an encoder of 2 blocks, found 9.",
         ),
         (["--do_eval"], {}, "--do_eval: expected rows to evaluate on, found none; see --dev_file."),
         (["--do_predict"], {}, "--predict_file: expected a file of texts, found none."),

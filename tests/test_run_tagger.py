@@ -65,10 +65,10 @@ def test_all_in_one_call(finished, samples):
 
 def test_entities_are_no_numbers(finished):
     done = call("--do_export", "--export_format=litert", f"--output_dir={finished.folder}")
-    assert (done.code, done.err) == (
+    assert (done.code, done.err.removesuffix("\n")) == (
         1,
-        "--export_format: this script's models answer with more than numbers, which takes a "
-        "saved_model, found litert.\n",
+        "--export_format: this task's models answer with more than numbers, which takes a "
+        "saved_model, found litert.",
     )
     assert not (finished.folder / "export_litert").exists()
 

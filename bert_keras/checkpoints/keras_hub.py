@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from bert_keras.checkpoints.contents import Contents, from_model
+from bert_keras.checkpoints.heads import CLASSIFIER, HEADS, MASKED_LM
 from bert_keras.config import BertConfig, read_json
 from bert_keras.errors import InputError
 
@@ -36,7 +37,8 @@ _OTHER_HEAD = (
     "The head of KerasHub's BertMaskedLM has the exact GELU and a LayerNorm epsilon of 1e-5, "
     "and ours both as the rest of the model: logits will differ by a few thousandths."
 )
-_NOT_THERE = ("mean_classifier", "token_classifier", "next_sentence")
+# The heads that KerasHub has, the one that is preferred first.
+_HEADS = (CLASSIFIER.name, MASKED_LM.name)
 _BACKBONES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 
 _NAMES = {
@@ -220,7 +222,7 @@ def write_keras_hub(
     folder.mkdir(parents=True, exist_ok=True)
     _expect_disk_space(contents, folder)
     _warn(contents)
-    task = next((head for head in ("classifier", "masked_lm") if head in contents.heads), None)
+    task = next((head for head in _HEADS if head in contents.heads), None)
     _save_preset(contents, tokenizer, folder, task)
     _replace_weights(contents, folder, task)
 
@@ -245,12 +247,12 @@ def _save_preset(
         tokenizer.vocabulary, lowercase=tokenizer.lowercase, strip_accents=tokenizer.lowercase
     )
     length = {"sequence_length": min(tokenizer.max_length, config.max_position_embeddings)}
-    if task == "classifier":
+    if task == CLASSIFIER.name:
         preprocessor = keras_hub.models.BertTextClassifierPreprocessor(words, **length)
         keras_hub.models.BertTextClassifier(
-            backbone, **contents.heads["classifier"], preprocessor=preprocessor
+            backbone, **contents.heads[CLASSIFIER.name], preprocessor=preprocessor
         ).save_to_preset(str(folder))
-    elif task == "masked_lm":
+    elif task == MASKED_LM.name:
         preprocessor = keras_hub.models.BertMaskedLMPreprocessor(words, **length)
         keras_hub.models.BertMaskedLM(backbone, preprocessor=preprocessor).save_to_preset(
             str(folder)
@@ -298,11 +300,11 @@ def _warn(contents: Contents) -> None:
             config.layer_norm_eps,
             _EPSILON,
         )
-    if "masked_lm" in contents.heads:
+    if MASKED_LM.name in contents.heads:
         logger.warning(_OTHER_HEAD)
-    left_out = [head for head in contents.heads if head in _NOT_THERE]
-    if {"classifier", "masked_lm"} <= set(contents.heads):
-        left_out.append("masked_lm")
+    left_out = [head for head in contents.heads if not HEADS[head].in_keras_hub]
+    if set(contents.heads) >= set(_HEADS):
+        left_out.append(MASKED_LM.name)
     if left_out:
         logger.warning("KerasHub has no such head, so it is left out: %s.", ", ".join(left_out))
     if "pooler/dense/kernel" not in contents.values:

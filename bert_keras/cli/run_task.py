@@ -8,7 +8,8 @@ from bert_keras.cli.flags import Flags
 from bert_keras.cli.script import run, start_tensorflow_quietly
 from bert_keras.errors import InputError
 from bert_keras.options import from_record
-from bert_keras.run import EXPORTS, Plan, Run, check_format, recorded
+from bert_keras.run import Plan, Run, recorded
+from bert_keras.serving.formats import EXPORTS, check_format
 from bert_keras.tasks.registry import SCRIPT, task_class
 from bert_keras.training.settings import TrainingSettings
 from bert_keras.training.task import Task, format_scores

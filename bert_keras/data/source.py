@@ -73,16 +73,16 @@ class Source(abc.ABC, Generic[Examples]):
             dev = self._train_and_dev(seed)[1]
         return dev
 
-    def unlabelled(self, predict_file: str) -> Examples:
+    def unlabelled(self, file: str) -> Examples:
         """Reads the examples to predict. Their labels may be missing and are not read.
 
         Args:
-            predict_file: a file, or `pkg://package/path`.
+            file: a file, or `pkg://package/path`.
 
         Raises:
             InputError: there is nothing to predict, or the file cannot be used.
         """
-        return self._open("test", predict_file, field="file")
+        return self._open("test", file, field="file")
 
     @abc.abstractmethod
     def _read(self, split: Split, file: str) -> Examples:

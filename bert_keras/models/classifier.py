@@ -66,7 +66,9 @@ class BertClassifier(BertModel):
     ):
         # Layers.
         if pooling not in POOLINGS:
-            raise InputError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}.")
+            raise InputError(
+                f"expected one of {', '.join(POOLINGS)}, found {pooling!r}.", field="pooling"
+            )
         if dropout is None:
             dropout = config.hidden_dropout_prob
         output_tokens = "first" if pooling == "cls" else "all"

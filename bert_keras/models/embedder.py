@@ -68,7 +68,9 @@ class BertEmbedder(BertModel):
     ):
         # Layers.
         if pooling not in POOLINGS:
-            raise InputError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}.")
+            raise InputError(
+                f"expected one of {', '.join(POOLINGS)}, found {pooling!r}.", field="pooling"
+            )
         config = _up_to(config, layer)
         encoder = BertEncoder(config, dtype=dtype, name="encoder")
         encoder.get_layer("pooler").trainable = False  # it is not used
@@ -139,7 +141,8 @@ def _up_to(config: BertConfig, layer: int) -> BertConfig:
     deepest = config.num_hidden_layers
     if not -deepest - 1 <= layer <= deepest:
         raise InputError(
-            f"layer is {layer!r}, expected {-deepest - 1} to {deepest}, for there are {deepest} "
-            "blocks."
+            f"expected {-deepest - 1} to {deepest} in an encoder of {deepest} blocks, found "
+            f"{layer!r}.",
+            field="layer",
         )
     return dataclasses.replace(config, num_hidden_layers=layer % (deepest + 1))

@@ -146,7 +146,12 @@ class BertTokenizer(tf.Module):
         Raises:
             OSError: a file cannot be written.
         """
-        tokenizer_files.write(pathlib.Path(folder), self)
+        settings: tokenizer_files.TokenizerSettings = {
+            "lowercase": self.lowercase,
+            "max_length": self.max_length,
+            "protect_special_tokens": self.protect_special_tokens,
+        }
+        tokenizer_files.write(pathlib.Path(folder), self.vocabulary, settings)
 
     @property
     def vocabulary(self) -> list[str]:

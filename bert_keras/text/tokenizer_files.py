@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from bert_keras import files
 from bert_keras.errors import InputError
@@ -19,9 +19,6 @@ from bert_keras.text.vocabulary import (
     looks_cased,
     read_vocabulary,
 )
-
-if TYPE_CHECKING:
-    from bert_keras.text.tokenizer import BertTokenizer
 
 _VOCABULARY_FILE = "vocab.txt"
 _TOKENIZER_FILE = "tokenizer.json"  # of Hugging Face's tokenizers, or of a KerasHub preset
@@ -123,28 +120,29 @@ def read_settings(folder: pathlib.Path, tokens: Sequence[str]) -> TokenizerSetti
     }
 
 
-def write(folder: pathlib.Path, tokenizer: BertTokenizer) -> None:
+def write(folder: pathlib.Path, vocabulary: Sequence[str], settings: TokenizerSettings) -> None:
     """Writes a tokenizer's vocabulary and settings.
 
     Args:
         folder: the folder; created if it does not exist.
-        tokenizer: the tokenizer.
+        vocabulary: the tokens.
+        settings: the tokenizer's.
 
     Raises:
         OSError: a file cannot be written.
     """
     config = {
         "tokenizer_class": "BertTokenizer",
-        "do_lower_case": tokenizer.lowercase,
+        "do_lower_case": settings["lowercase"],
         "strip_accents": None,
         "tokenize_chinese_chars": True,
-        "model_max_length": tokenizer.max_length,
-        "protect_special_tokens": tokenizer.protect_special_tokens,
+        "model_max_length": settings["max_length"],
+        "protect_special_tokens": settings["protect_special_tokens"],
         **_SPECIAL_TOKEN_KEYS,
     }
     folder.mkdir(parents=True, exist_ok=True)
     with files.atomic_write(folder / _VOCABULARY_FILE) as file:
-        file.writelines(f"{token}\n" for token in tokenizer.vocabulary)
+        file.writelines(f"{token}\n" for token in vocabulary)
     with files.atomic_write(folder / _CONFIG_FILE) as file:
         json.dump(config, file, indent=2)
         file.write("\n")

@@ -142,7 +142,7 @@ class Job:
                 checkpoints.save(trainer.step)
                 raise Interrupted(
                     f"Stopped at step {trainer.step} of {trainer.total_steps}; everything is "
-                    "saved, and the same command continues from there."
+                    "saved, and the same call or command continues from there."
                 ) from None
             finally:
                 checkpoints.flush()

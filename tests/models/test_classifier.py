@@ -132,7 +132,7 @@ def test_the_head_may_be_on_the_mean_of_the_tokens():
     kernel, bias = (numbers(weight) for weight in model.get_layer("mean_classifier").weights)
     np.testing.assert_allclose(numbers(model(inputs)), means @ kernel + bias, atol=1e-5)
     assert not any("pooler" in weight.path for weight in model.trainable_variables)
-    with pytest.raises(InputError, match="pooling is 'max', expected one of cls, mean"):
+    with pytest.raises(InputError, match="pooling: expected one of cls, mean, found 'max'"):
         BertClassifier(SMALL, 3, pooling="max")
 
 

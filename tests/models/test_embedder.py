@@ -67,10 +67,10 @@ def test_a_layer_costs_nothing_above_it(tmp_path, layer, blocks):
 
 
 def test_what_there_is_not():
-    with pytest.raises(InputError, match="pooling is 'sum', expected one of mean, cls, max"):
+    with pytest.raises(InputError, match="pooling: expected one of mean, cls, max, found 'sum'"):
         BertEmbedder(SMALL, "sum")
     for layer in (4, -5):
-        with pytest.raises(InputError, match=f"layer is {layer}, expected -4 to 3, .* 3 blocks"):
+        with pytest.raises(InputError, match=f"layer: .* -4 to 3 .* 3 blocks, found {layer}"):
             BertEmbedder(DEEP, layer=layer)
 
 

@@ -7,7 +7,6 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from bert_keras.data.rows import Columns
-from bert_keras.data.source import RowSource
 from bert_keras.serving.litert import export_litert
 from bert_keras.tasks.classification.task import Classification
 from bert_keras.tasks.embedding.task import Embedding
@@ -20,8 +19,7 @@ class Exported:
     """A task, a packed model with its own weights, and an export."""
 
     def __init__(self, task, checkpoint, folder):
-        self.task = task
-        task.prepare(checkpoint)
+        self.task = task = task.prepare(checkpoint, seed=0).task
         self.packed = task.build_model(checkpoint, "float32")
         model = task.build_model(checkpoint, "float32")
         model.set_weights(self.packed.get_weights())  # heads are new, and random
@@ -43,7 +41,7 @@ def interpreter(version):
 
 @pytest.fixture(scope="module")
 def topics(tiny_checkpoint, samples, tmp_path_factory):
-    task = Classification(RowSource(train=str(samples / "topics")), 16)
+    task = Classification(train=str(samples / "topics"), max_length=16)
     return Exported(task, tiny_checkpoint, tmp_path_factory.mktemp("topics") / "export_litert")
 
 
@@ -95,8 +93,10 @@ def test_int8_is_close(topics):
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_embeddings(tiny_checkpoint, samples, tmp_path, pooling):
     columns = Columns("sentence1", "sentence2", "score")
-    pairs = RowSource(train=str(samples / "scores.tsv"), columns=columns, label_kind="number")
-    exported = Exported(Embedding(pairs, max_length=16, pooling=pooling), tiny_checkpoint, tmp_path)
+    task = Embedding(
+        train=str(samples / "scores.tsv"), columns=columns, max_length=16, pooling=pooling
+    )
+    exported = Exported(task, tiny_checkpoint, tmp_path)
     inputs = exported.inputs(TEXTS)
     found = interpreter(exported.version).get_signature_runner()(**inputs)["embedding"]
     np.testing.assert_allclose(found, exported.expected(inputs)["embedding"], atol=1e-5)

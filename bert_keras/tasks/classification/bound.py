@@ -16,6 +16,7 @@ from bert_keras.data.batches import LabelledExamples, encode
 from bert_keras.data.predictions import write_predictions
 from bert_keras.data.rows import Rows, check_labels
 from bert_keras.errors import InputError
+from bert_keras.tasks.classification.settings import ClassificationSettings
 from bert_keras.tasks.shared import scores, serving
 from bert_keras.tasks.shared.examples import RowExamples, rows_of_texts
 from bert_keras.text.tokenizer import BertTokenizer
@@ -32,7 +33,6 @@ from bert_keras.training.task import (
 
 if TYPE_CHECKING:
     from bert_keras.models.classifier import BertClassifier
-    from bert_keras.tasks.classification.task import Classification
 
 _log = logging.getLogger(__name__)
 _MOST_WRONG = 50
@@ -56,14 +56,14 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
         takes_pairs: whether an example is two texts.
     """
 
-    task: Classification
+    task: ClassificationSettings
     tokenizer: BertTokenizer
     labels: tuple[str, ...]
     takes_pairs: bool
 
     @classmethod
     def from_folder(
-        cls, task: Classification, tokenizer: BertTokenizer, folder: pathlib.Path
+        cls, task: ClassificationSettings, tokenizer: BertTokenizer, folder: pathlib.Path
     ) -> Self:
         """Binds a task to what a run's folder has kept.
 
@@ -150,7 +150,7 @@ class BoundClassification(BoundTask, Predicts, Serves, NumericOutputs):
 
     def evaluation_set(self, seed: int) -> RowExamples | None:
         rows = self.task.dev_rows(seed)
-        if rows is None:
+        if not rows:
             return None
         if self.labels:
             check_labels(rows, self.labels)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bert_keras.data.rows import Rows, check_labels, find_labels
-from bert_keras.errors import InputError
-from bert_keras.options import check_options, option
-from bert_keras.tasks.classification.source import EntitySource
+from bert_keras.tasks.classification.settings import ClassificationSettings
 from bert_keras.training.task import Prepared, Task
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Classification(Task, EntitySource):
+class Classification(Task, ClassificationSettings):
     """Labels for texts: one of several classes, any number of them, or a number.
 
     Attributes:
@@ -38,36 +36,17 @@ class Classification(Task, EntitySource):
         run.predict(["A waste of money."])  # [{"label": ..., "score": ..., "probabilities": ...}]
     """
 
-    class_weights: Literal["", "balanced"] = option("", '"balanced": rare classes count as much.')
-    pooling: Literal["cls", "mean"] | None = option(
-        None, "Head on [CLS] (default) or on the mean of the tokens.", of_model=True
-    )
-    max_length: int = option(
-        128, "Tokens read of a text; more are cut.", name="max_seq_length", minimum=3
-    )
-
     recorded_as: ClassVar[str] = "run_classifier"
     hyperparameters: ClassVar[tuple[str, ...]] = ("class_weights", "pooling")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_options(self)
-        if self.class_weights and self.kind != "class":
-            raise InputError(
-                f"expected one label a text, found the kind {self.kind!r}.",
-                field="class_weights",
-            )
 
     def prepare(self, reference: str | None, seed: int) -> Prepared:
         tokenizer = self._open_tokenizer(reference)
         train, dev = self.train_and_dev(seed)
         labels = tuple(find_labels(train)) if self.kind != "number" else ()
-        if dev is not None and labels:
+        if dev and labels:
             check_labels(dev, labels)
         bound = self._bind(tokenizer, labels, train)
-        return Prepared(
-            bound, bound.training_set(train), None if dev is None else bound.encode(dev)
-        )
+        return Prepared(bound, bound.training_set(train), bound.encode(dev) if dev else None)
 
     def restore(self, folder: pathlib.Path) -> BoundClassification:
         from bert_keras.tasks.classification.bound import BoundClassification

@@ -17,6 +17,7 @@ from bert_keras.data.texts import on_one_line, read_texts, write_texts
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_write
 from bert_keras.tasks.embedding import similarity
+from bert_keras.tasks.embedding.settings import EmbeddingSettings
 from bert_keras.tasks.shared import serving
 from bert_keras.tasks.shared.examples import RowExamples, rows_of_texts
 from bert_keras.text.tokenizer import BertTokenizer
@@ -34,7 +35,6 @@ from bert_keras.training.task import (
 
 if TYPE_CHECKING:
     from bert_keras.models.embedder import BertEmbedder
-    from bert_keras.tasks.embedding.task import Embedding
 
 _log = logging.getLogger(__name__)
 _MOST_WRONG = 50
@@ -74,7 +74,7 @@ class BoundEmbedding(BoundTask, Predicts, Serves, NumericOutputs, ComparesExampl
         is_cut: whether the weights to load are a run's own, which lack the blocks above the layer.
     """
 
-    task: Embedding
+    task: EmbeddingSettings
     tokenizer: BertTokenizer
     is_cut: bool = False
     labels = ()  # there are no classes
@@ -82,7 +82,7 @@ class BoundEmbedding(BoundTask, Predicts, Serves, NumericOutputs, ComparesExampl
     def build_model(self, reference: str | pathlib.Path | None, dtype: str) -> BertEmbedder:
         from bert_keras.models.embedder import BertEmbedder
 
-        assert reference is not None  # `Embedding.needs_weights`
+        assert reference is not None  # an embedder starts from weights
         task = self.task
         layer = -1 if self.is_cut else task.layer
         return BertEmbedder.from_pretrained(reference, task.pooling, task.normalize, layer, dtype)

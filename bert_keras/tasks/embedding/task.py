@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from bert_keras.errors import InputError
-from bert_keras.options import check_options, option
-from bert_keras.tasks.embedding.source import PairSource
+from bert_keras.tasks.embedding.settings import EmbeddingSettings
 from bert_keras.training.task import AnswersUntrained, Prepared, Task
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Embedding(Task, AnswersUntrained, PairSource):
+class Embedding(Task, AnswersUntrained, EmbeddingSettings):
     """Vectors for texts, learned from pairs of texts that mean the same, or from scored pairs.
 
     Pairs without scores are contrasted with the other texts of their batch. Pairs with scores are
@@ -45,25 +44,8 @@ class Embedding(Task, AnswersUntrained, PairSource):
         run.predict(["A man eats.", "Somebody is eating."])  # float32 [2, hidden]
     """
 
-    pooling: Literal["mean", "cls", "max"] | None = option(
-        None, "If not as the weights' folder says.", of_model=True
-    )
-    normalize: bool | None = option(None, "Vectors of length 1, likewise.", of_model=True)
-    layer: int = option(-1, "Whose output to pool: -1 the last, 0 the embeddings.", of_model=True)
-    max_length: int = option(
-        128, "Tokens read of a text; more are cut.", name="max_seq_length", minimum=3
-    )
-    query: str = option("", "When predicting: show the texts nearest to this one.", of_call=True)
-    num_neighbors: int = option(10, "How many.", minimum=1, of_call=True)
-
     recorded_as: ClassVar[str] = "run_embeddings"
     hyperparameters: ClassVar[tuple[str, ...]] = ("pooling", "normalize", "layer")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_options(self)
-        if self.query.isspace():
-            raise InputError("expected a text, found spaces.", field="query")
 
     def prepare(self, reference: str | None, seed: int) -> Prepared:
         bound = self._bind(reference)

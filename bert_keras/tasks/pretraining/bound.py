@@ -24,6 +24,7 @@ from bert_keras.tasks.pretraining.mask_predictions import (
 )
 from bert_keras.tasks.pretraining.phases import Phases
 from bert_keras.tasks.pretraining.scores import SUMS, pretraining_scores
+from bert_keras.tasks.pretraining.settings import PretrainingSettings
 from bert_keras.tasks.shared.examples import rows_of_texts
 from bert_keras.text.tokenizer import BertTokenizer
 from bert_keras.training.task import (
@@ -38,7 +39,6 @@ from bert_keras.training.task import (
 if TYPE_CHECKING:
     from bert_keras.corpus import prepared
     from bert_keras.models.pretrainer import BertPretrainer
-    from bert_keras.tasks.pretraining.task import Pretraining
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class BoundPretraining(BoundTask, Predicts, Serves):
         config: the shape of a new model; None if there are weights to start from.
     """
 
-    task: Pretraining
+    task: PretrainingSettings
     tokenizer: BertTokenizer
     has_sentence_head: bool
     config: BertConfig | None = None
@@ -64,7 +64,7 @@ class BoundPretraining(BoundTask, Predicts, Serves):
         from bert_keras.models.pretrainer import BertPretrainer
 
         if reference is None:
-            assert self.config is not None  # checked by `Pretraining.prepare`
+            assert self.config is not None  # `Pretraining.prepare` has checked it
             return BertPretrainer(self.config, self.has_sentence_head, dtype=dtype)
         return BertPretrainer.from_pretrained(reference, self.has_sentence_head, dtype=dtype)
 

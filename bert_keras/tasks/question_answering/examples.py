@@ -1,11 +1,14 @@
-"""Questions about texts, as the files of SQuAD 1.1 and 2.0 hold them."""
+"""Questions about texts, as files in SQuAD's format have them."""
 
 import collections
 import dataclasses
 import itertools
 import json
 import logging
+import os
 import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from bert_keras.data.tables import read_text, shorten
 from bert_keras.errors import InputError
@@ -16,7 +19,12 @@ _NAMED = 3  # questions that a message names
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """An answer: a text, and the code point of the context at which it is said to begin."""
+    """A gold answer.
+
+    Attributes:
+        text: the answer.
+        start: the code point of the context at which the file says that it starts.
+    """
 
     text: str
     start: int
@@ -24,98 +32,141 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Questions:
-    """Questions with their contexts, one entry a question in every list but `contexts`.
+    """Questions with their contexts. All lists but `contexts` have one entry for each question.
 
     Attributes:
         file: where they were read, for messages.
-        ids: strings, all different.
+        ids: their ids, all different.
         texts: the questions.
-        contexts: the texts that are asked about, each once.
-        context_of: which of `contexts` a question is about.
-        answers: lists of `Answer`, empty where the context holds none; None for questions to
-            predict.
+        contexts: the contexts of all questions, each once.
+        context_of: the index in `contexts` of each question's context.
+        answers: the gold answers of each question, none where the context has no answer; None for
+            questions to predict.
     """
 
     file: str
-    ids: list
-    texts: list
-    contexts: list
-    context_of: list
-    answers: list | None
+    ids: list[str]
+    texts: list[str]
+    contexts: list[str]
+    context_of: list[int]
+    answers: list[list[Answer]] | None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
-    def location(self, index):
-        """Names a question, for messages."""
+    def location(self, index: int) -> str:
+        """Returns the location of a question, for messages."""
         return f"{self.file}: question {shorten(self.ids[index])}"
 
-    def select(self, indices):
+    def select(self, indices: Iterable[int]) -> "Questions":
         """Returns the questions at `indices`, in that order, with their own contexts alone."""
         indices = list(indices)
-        number = {}
-        context_of = [number.setdefault(self.context_of[i], len(number)) for i in indices]
+        new_index: dict[int, int] = {}
+        context_of = [new_index.setdefault(self.context_of[i], len(new_index)) for i in indices]
         return dataclasses.replace(
             self,
             ids=[self.ids[i] for i in indices],
             texts=[self.texts[i] for i in indices],
-            contexts=[self.contexts[context] for context in number],
+            contexts=[self.contexts[context] for context in new_index],
             context_of=context_of,
             answers=self.answers and [self.answers[i] for i in indices],
         )
 
 
-def read_questions(path, labelled=True):
-    """Reads a file in SQuAD's layout: `data`, of articles, of paragraphs, of questions.
+def read_questions(path: str | os.PathLike[str], labelled: bool = True) -> Questions:
+    """Reads a file in SQuAD's format: `data`, a list of articles, of paragraphs, of questions.
 
     Args:
         path: the file.
-        labelled: False for questions to be predicted: their answers may be missing and are not
-            read.
+        labelled: False for questions to predict: answers may be missing and are not read.
 
     Returns:
-        `Questions`. Of a labelled question without answers, or with `is_impossible`, the context
-        is taken to hold no answer. A question may be empty, as CMRC 2018 has some.
+        The questions. A labelled question without answers, or with `is_impossible`, has no answer
+        in its context. A question may be empty, as some of CMRC 2018 are.
 
     Raises:
-        InputError: the file cannot be used; the message names it and the question.
+        InputError: the file cannot be used; the message names the file and the question.
     """
+    content = _read_json(path)
+    ids: list[str] = []
+    texts: list[str] = []
+    context_of: list[int] = []
+    gold: list[list[Answer]] = []
+    contexts: dict[str, int] = {}
+    known: set[str] = set()
+    for location, paragraph in _paragraphs_of(content, path):
+        questions = _list(paragraph, "qas", location)
+        context = _text(paragraph, "context", location)
+        for index, qa in enumerate(questions):
+            name = _text(qa, "id", f"{location}.qas[{index}]")
+            question_location = f"{path}: question {shorten(name)}"
+            if name in known:
+                raise InputError(f"{question_location}: expected an id of its own, found two.")
+            known.add(name)
+            ids.append(name)
+            texts.append(_string(qa, "question", question_location))
+            context_of.append(contexts.setdefault(context, len(contexts)))
+            if labelled:
+                gold.append(_answers(qa, question_location))
+    if not ids:
+        raise InputError(f"{path}: expected questions, found none.")
+    return Questions(str(path), ids, texts, list(contexts), context_of, gold if labelled else None)
+
+
+def questions_of(inputs: Sequence[Any]) -> Questions:
+    """Makes questions to predict from pairs in memory.
+
+    Args:
+        inputs: dicts of "question" and "context", or pairs (question, context), all strings.
+
+    Raises:
+        InputError: an input is not of this form; the message names its index.
+    """
+    texts, context_of = [], []
+    contexts: dict[str, int] = {}
+    for index, value in enumerate(inputs):
+        pair = value
+        if isinstance(value, Mapping):
+            pair = [value.get("question"), value.get("context")]
+        if (
+            not isinstance(pair, list | tuple)
+            or len(pair) != 2
+            or not all(isinstance(text, str) for text in pair)
+        ):
+            raise InputError(
+                f"[{index}]: expected a dict with 'question' and 'context', two strings, found "
+                f"{str(value)[:40]!r}.",
+                field="inputs",
+            )
+        texts.append(pair[0])
+        context_of.append(contexts.setdefault(pair[1], len(contexts)))
+    ids = [str(index) for index in range(len(texts))]
+    return Questions("inputs", ids, texts, list(contexts), context_of, None)
+
+
+def _read_json(path: str | os.PathLike[str]) -> Any:
     text = read_text(path)
     try:
         content = json.loads(text)
-        if "\\u" in text:  # an escape can name half a surrogate pair, which is no text
+        if "\\u" in text:  # an escape can be half a surrogate pair, which is no character
             json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: expected JSON in the layout of SQuAD: {error}.") from None
-    questions = Questions(str(path), [], [], [], [], [] if labelled else None)
-    contexts, ids = {}, set()
+        raise InputError(f"{path}: expected JSON in SQuAD's format: {error}.") from None
+    return content
+
+
+def _paragraphs_of(content: Any, path: str | os.PathLike[str]) -> Iterable[tuple[str, Any]]:
+    """Yields the location of each paragraph, and the paragraph."""
     for i, article in enumerate(_list(content, "data", f"{path}")):
         for j, paragraph in enumerate(_list(article, "paragraphs", f"{path}: data[{i}]")):
-            location = f"{path}: data[{i}].paragraphs[{j}]"
-            asked = _list(paragraph, "qas", location)
-            context = _text(paragraph, "context", location)
-            for k, qa in enumerate(asked):
-                name = _text(qa, "id", f"{location}.qas[{k}]")
-                place_of_question = f"{path}: question {shorten(name)}"
-                if name in ids:
-                    raise InputError(f"{place_of_question}: expected an id of its own, found two.")
-                ids.add(name)
-                questions.ids.append(name)
-                questions.texts.append(_string(qa, "question", place_of_question))
-                questions.context_of.append(contexts.setdefault(context, len(contexts)))
-                if labelled:
-                    questions.answers.append(_answers(qa, place_of_question))
-    questions.contexts.extend(contexts)
-    if not questions:
-        raise InputError(f"{path}: expected questions, found none.")
-    return questions
+            yield f"{path}: data[{i}].paragraphs[{j}]", paragraph
 
 
-def drop_empty(questions):
-    """Leaves out questions that ask nothing, which would teach nonsense.
+def drop_empty(questions: Questions) -> Questions:
+    """Removes questions without text, which would be wrong training examples.
 
     Raises:
-        InputError: there is no other.
+        InputError: no question is left.
     """
     is_empty = [not text.strip() for text in questions.texts]
     if not any(is_empty):
@@ -125,46 +176,50 @@ def drop_empty(questions):
         "%s: %s questions are empty and are left out: %s.",
         questions.file,
         f"{len(names):,}",
-        _some(names),
+        _first(names),
     )
     if all(is_empty):
-        raise InputError(f"{questions.file}: expected questions, found empty ones alone.")
+        raise InputError(f"{questions.file}: expected questions, found only empty ones.")
     return questions.select(index for index, empty in enumerate(is_empty) if not empty)
 
 
-def drop_misplaced(questions):
-    """Leaves out answers that are not where they are said to be, which would teach nonsense."""
-    return drop_answers(questions, _is_there, "not in their contexts where they are said to be")
+def drop_misplaced(questions: Questions) -> Questions:
+    """Removes answers that are not at their given positions, which would be wrong to train on.
+
+    Raises:
+        InputError: no question is left.
+    """
+    return drop_answers(questions, _is_in_place, "not at the positions that the file gives")
 
 
-def report_misplaced(questions):
-    """Says which answers are not where they are said to be, where they count all the same."""
-    misplaced = _others(questions, _is_there)
+def report_misplaced(questions: Questions) -> None:
+    """Logs which answers are not at their given positions, where they are scored all the same."""
+    misplaced = _names_of_others(questions, _is_in_place)
     if misplaced:
         _log.info(
-            "%s: %s answers are not in their contexts where they are said to be; scores, which "
-            "compare texts alone, count them all the same: %s.",
+            "%s: %s answers are not at the positions that the file gives. Scores compare texts "
+            "alone and count them all the same: %s.",
             questions.file,
             f"{len(misplaced):,}",
-            _some(misplaced),
+            _first(misplaced),
         )
 
 
-def drop_answers(questions, is_good, trouble):
-    """Leaves out answers, and the questions that had no other.
+def drop_answers(
+    questions: Questions, is_good: Callable[[str, Answer], bool], fault: str
+) -> Questions:
+    """Removes answers, and the questions that have no other answer.
 
     Args:
-        questions: labelled `Questions`.
-        is_good: tells by a context and an `Answer` whether it stays.
-        trouble: what those are that do not, "not ...", for the message that names them.
-
-    Returns:
-        `Questions`.
+        questions: labelled questions.
+        is_good: returns for a context and an answer whether the answer stays.
+        fault: what is wrong with the others, "not ...", for the message that names them.
 
     Raises:
-        InputError: there is no other answer.
+        InputError: no question is left.
     """
-    dropped = _others(questions, is_good)
+    assert questions.answers is not None
+    dropped = _names_of_others(questions, is_good)
     if not dropped:
         return questions
     answers = [
@@ -177,23 +232,24 @@ def drop_answers(questions, is_good, trouble):
         "%s.",
         questions.file,
         f"{len(dropped):,}",
-        trouble,
+        fault,
         f"{len(questions) - len(kept):,}",
-        _some(dropped),
+        _first(dropped),
     )
     if not kept:
         raise InputError(
-            f"{questions.file}: expected answers, found those alone that are {trouble}."
+            f"{questions.file}: expected answers, found only answers that are {fault}."
         )
     return dataclasses.replace(questions, answers=answers).select(kept)
 
 
-def _is_there(context, answer):
+def _is_in_place(context: str, answer: Answer) -> bool:
     return answer.start >= 0 and context.startswith(answer.text, answer.start)
 
 
-def _others(questions, is_good):
-    """Names the answers that are not good."""
+def _names_of_others(questions: Questions, is_good: Callable[[str, Answer], bool]) -> list[str]:
+    """Names the answers that are not good, for a message."""
+    assert questions.answers is not None
     return [
         f"{shorten(name)} ({shorten(answer.text)} at {answer.start})"
         for name, context, every in zip(
@@ -204,19 +260,19 @@ def _others(questions, is_good):
     ]
 
 
-def hold_out(questions, fraction, seed):
-    """Sets whole contexts aside to evaluate on, so that no context is on both sides.
+def hold_out(questions: Questions, fraction: float, seed: int) -> tuple[Questions, Questions]:
+    """Holds out questions to evaluate on, all of a context's together.
 
     Args:
-        questions: `Questions`.
+        questions: the questions.
         fraction: the share of the contexts to hold out, between 0 and 1.
-        seed: an integer; the same seed divides the same questions in the same way.
+        seed: decides which contexts are held out.
 
     Returns:
-        (the `Questions` to train on, those held out), both in their order.
+        The questions to train on and those held out, both in their order.
 
     Raises:
-        InputError: one side would be empty.
+        InputError: one of the two would be empty.
     """
     count = len(questions.contexts)
     held_out_count = round(count * fraction)
@@ -226,53 +282,53 @@ def hold_out(questions, fraction, seed):
             f"to {'evaluate' if held_out_count == 0 else 'train'} on."
         )
     held_out = set(random.Random(seed).sample(range(count), held_out_count))
-    sides = collections.defaultdict(list)
+    chosen = collections.defaultdict(list)
     for index, context in enumerate(questions.context_of):
-        sides[context in held_out].append(index)
-    return questions.select(sides[False]), questions.select(sides[True])
+        chosen[context in held_out].append(index)
+    return questions.select(chosen[False]), questions.select(chosen[True])
 
 
-def _answers(qa, location):
+def _answers(qa: dict[str, Any], location: str) -> list[Answer]:
     impossible = qa.get("is_impossible", False)
     if not isinstance(impossible, bool):
         raise InputError(
             f"{location}: expected true or false as 'is_impossible', found {shorten(impossible)}."
         )
-    found = []
+    answers = []
     for answer in _list(qa, "answers", location):
         text = _text(answer, "text", f"{location}: an answer")
         start = answer.get("answer_start")
         if isinstance(start, bool) or not isinstance(start, int):
-            what = shorten(start) if "answer_start" in answer else "nothing"
-            raise InputError(f"{location}: expected a number as 'answer_start', found {what}.")
-        found.append(Answer(text, start))
-    if impossible and found:
+            value = shorten(start) if "answer_start" in answer else "nothing"
+            raise InputError(f"{location}: expected a number as 'answer_start', found {value}.")
+        answers.append(Answer(text, start))
+    if impossible and answers:
         raise InputError(f"{location}: 'is_impossible' is true and there are answers.")
-    return found
+    return answers
 
 
-def _list(record, name, location):
+def _list(record: Any, name: str, location: str) -> list[Any]:
     value = _get(record, name, location)
     if not isinstance(value, list):
         raise InputError(f"{location}: expected a list as {name!r}, found {shorten(value)}.")
     return value
 
 
-def _text(record, name, location):
+def _text(record: Any, name: str, location: str) -> str:
     value = _string(record, name, location)
     if not value or value.isspace():
         raise InputError(f"{location}: expected text as {name!r}, found nothing.")
     return value
 
 
-def _string(record, name, location):
+def _string(record: Any, name: str, location: str) -> str:
     value = _get(record, name, location)
     if not isinstance(value, str):
         raise InputError(f"{location}: expected text as {name!r}, found {shorten(value)}.")
     return value
 
 
-def _get(record, name, location):
+def _get(record: Any, name: str, location: str) -> Any:
     if not isinstance(record, dict):
         raise InputError(f"{location}: expected a JSON object, found {shorten(record)}.")
     if name not in record:
@@ -281,7 +337,7 @@ def _get(record, name, location):
     return record[name]
 
 
-def _some(names):
+def _first(names: Sequence[str]) -> str:
     """The first of the names, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
     return ", ".join(names[:_NAMED]) + more

@@ -3,6 +3,7 @@
 import dataclasses
 
 from bert_keras.data.source import Source, Split
+from bert_keras.options import option
 from bert_keras.tasks.question_answering.examples import (
     Questions,
     drop_empty,
@@ -15,10 +16,19 @@ from bert_keras.tasks.question_answering.examples import (
 
 @dataclasses.dataclass(frozen=True)
 class QuestionSource(Source[Questions]):
-    """Questions about contexts. `dev_fraction` holds out contexts, with all their questions."""
+    """Questions about contexts. `dev_fraction` holds out contexts, with all their questions.
+
+    Attributes:
+        train: the file to train on, in SQuAD's format; see `read_questions`.
+        dev: the file to evaluate on, likewise.
+    """
+
+    train: str = option("", "Questions in SQuAD's format, 1.1 or 2.0.", name="train_file")
+    dev: str = option("", "Questions to evaluate on, likewise.", name="dev_file")
+    dev_fraction: float = option(0.1, "Share of the contexts held out if there is no `dev`.")
 
     def train_and_dev(self, seed: int) -> tuple[Questions, Questions | None]:
-        """As `Source.train_and_dev`, without what would teach nonsense.
+        """As `Source.train_and_dev`, without training examples that are wrong.
 
         Empty questions, and answers that are not at the position that the file gives, are removed
         from the training questions. They stay in the questions to evaluate on, because the official

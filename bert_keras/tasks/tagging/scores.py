@@ -1,44 +1,64 @@
-"""Scores of found entities, counted as seqeval does by default: all of an entity, or nothing."""
+"""Scores of predicted entities, as seqeval computes them by default.
+
+A predicted entity counts as right only if its start, end and type are all right.
+"""
+
+from __future__ import annotations
 
 import collections
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bert_keras.training.task import Table
 
+if TYPE_CHECKING:
+    from bert_keras.tasks.tagging.words import Truth, Words
+
 _MOST_WRONG = 50
 
+# By type: how many entities were predicted rightly, how many were predicted, how many there are.
+Counts = Mapping[str, tuple[int, int, int]]
 
-def count(types, truth, found):
+
+def count(
+    types: Sequence[str],
+    truth: Iterable[tuple[int, ...]],
+    predicted: Iterable[tuple[int, ...]],
+) -> dict[str, tuple[int, int, int]]:
     """Counts entities by type.
 
     Args:
-        types: the types' names.
-        truth, found: entities, each a tuple that ends in the number of its type; equal tuples are
-            equal entities.
+        types: the names of the types.
+        truth: the labelled entities, each a tuple whose last element is the index of its type.
+        predicted: the predicted entities, likewise. Equal tuples are equal entities.
 
     Returns:
-        A dict by type of (how many were found rightly, were found, are there).
+        By type: how many entities were predicted rightly, how many were predicted, and how many
+        there are.
     """
-    truth, found = set(truth), set(found)
+    labelled, guesses = set(truth), set(predicted)
     right, guessed, true = (
         collections.Counter(entity[-1] for entity in entities)
-        for entities in (truth & found, found, truth)
+        for entities in (labelled & guesses, guesses, labelled)
     )
     return {name: (right[i], guessed[i], true[i]) for i, name in enumerate(types)}
 
 
-def scores(counts):
-    """Precision, recall and F1 over all entities, and the mean of the types' F1.
+def scores(counts: Counts) -> dict[str, float]:
+    """Computes precision, recall and F1 over all entities, and the mean of the types' F1.
 
     Args:
         counts: what `count` returned.
 
     Returns:
-        A dict. What is undefined is 0, and types neither there nor found do not count.
+        `f1`, `precision`, `recall` and `f1_macro`. Undefined scores are 0. Types that are neither
+        labelled nor predicted are not in the mean.
     """
-    precision, recall, f1 = _of(*map(sum, zip(*counts.values(), strict=True)))
-    by_type = [_of(*numbers)[2] for numbers in counts.values() if any(numbers)]
+    right, guessed, true = (sum(column) for column in zip(*counts.values(), strict=True))
+    precision, recall, f1 = _ratios(right, guessed, true)
+    by_type = [_ratios(*of_type)[2] for of_type in counts.values() if any(of_type)]
     return {
         "f1": f1,
         "precision": precision,
@@ -47,38 +67,45 @@ def scores(counts):
     }
 
 
-def table(counts):
-    """How well each type is found, as a `Table`; what is undefined shows as "-"."""
+def table(counts: Counts) -> Table:
+    """Returns the scores of each type as a table; undefined ones show as "-"."""
     rows = []
     for name, (right, guessed, true) in counts.items():
-        values = zip(_of(right, guessed, true), (guessed, true, guessed + true), strict=True)
-        rows.append([name, *(f"{v:.3f}" if whole else "-" for v, whole in values), str(true)])
+        values = zip(_ratios(right, guessed, true), (guessed, true, guessed + true), strict=True)
+        rows.append([name, *(f"{v:.3f}" if total else "-" for v, total in values), str(true)])
     return Table(["type", "precision", "recall", "F1", "entities"], rows)
 
 
-def most_wrong(texts, types, words, truth, found, log_probs):
-    """Shows the texts with mistakes, those first whose true tags surprised the model most.
+def most_wrong(
+    texts: Sequence[str],
+    types: Sequence[str],
+    words: Words,
+    truth: Truth,
+    predicted: Sequence[tuple[int, int, int, int]],
+    log_probs: np.ndarray,
+) -> Table:
+    """Lists the texts with mistakes, those with the least probable true tags first.
 
     Args:
-        texts: list of str.
-        types: the types' names.
-        words: their `Words`.
-        truth: their `Truth`.
-        found: the entities that were found, (text, start, end, number of its type) each.
+        texts: the texts.
+        types: the names of the types.
+        words: the words of the texts.
+        truth: their labels.
+        predicted: the predicted entities, (text, start, end, index of the type) each.
         log_probs: float32 [words, tags], the logarithms of the tags' probabilities.
 
     Returns:
-        A `Table` of 50 texts at most.
+        A table of at most 50 texts.
     """
     text = np.repeat(np.arange(len(texts)), np.diff(words.row_splits))  # [words]
     of_truth = log_probs[np.arange(len(text)), truth.tags]
     of_texts = np.bincount(text, of_truth, len(texts))
-    listed = {}
-    for name, entities in (("truth", truth.spans), ("answer", found)):
+    listed: dict[int, dict[str, list[str]]] = {}
+    for name, entities in (("truth", truth.spans), ("answer", predicted)):
         for index, start, end, kind in entities:
             shown = f"{texts[index][start:end]} ({types[kind]})"
             listed.setdefault(index, {"truth": [], "answer": []})[name].append(shown)
-    wrong = sorted({index for index, *_ in set(truth.spans) ^ set(found)}, key=of_texts.item)
+    wrong = sorted({index for index, *_ in set(truth.spans) ^ set(predicted)}, key=of_texts.item)
     rows = [
         [texts[i], *map(", ".join, listed[i].values()), f"{of_texts[i]:.2f}"]
         for i in wrong[:_MOST_WRONG]
@@ -86,7 +113,8 @@ def most_wrong(texts, types, words, truth, found, log_probs):
     return Table(["text", "truth", "answer", "log-probability of truth"], rows)
 
 
-def _of(right, guessed, true):
+def _ratios(right: int, guessed: int, true: int) -> tuple[float, float, float]:
+    """Precision, recall and F1."""
     return (
         right / guessed if guessed else 0.0,
         right / true if true else 0.0,

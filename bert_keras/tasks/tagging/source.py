@@ -1,4 +1,4 @@
-"""Where a tagger's texts come from."""
+"""Where texts with entities come from: CoNLL or JSON lines files."""
 
 import dataclasses
 from typing import Literal
@@ -12,13 +12,19 @@ from bert_keras.tasks.tagging.examples import TaggedTexts, read_tagged
 
 @dataclasses.dataclass(frozen=True)
 class TaggedSource(Source[TaggedTexts]):
-    """Texts with the entities in them.
+    """Texts with their entities.
 
     Attributes:
-        train, dev: whatever `read_tagged` reads.
-        scheme: the tag scheme of files of words; "auto" infers that of each file from its tags.
+        train: the file to train on, whatever `read_tagged` reads.
+        dev: the file to evaluate on, likewise.
+        scheme: the tag scheme of CoNLL files; "auto" infers that of each file from its tags.
     """
 
+    train: str = option(
+        "", "A word and its tag a line (CoNLL), or .jsonl with entities.", name="train_file"
+    )
+    dev: str = option("", "Texts to evaluate on, in either form.", name="dev_file")
+    dev_fraction: float = option(0.1, "Share of training texts held out if there is no `dev`.")
     scheme: Literal["auto", "iob1", "iob2", "iobes", "bilou", "bmes"] = option(
         "auto", "How words are tagged."
     )

@@ -1,16 +1,18 @@
-"""Tags of words, and the entities that they spell.
+"""Tag schemes: the entities of a sentence written as one tag for each word.
 
-Ramshaw and Marcus 1995 (IOB1), Tjong Kim Sang and Veenstra 1999 (IOB2), and their relatives with
-tags for an entity's last word and for an entity of one word, which go by several letters.
+Sources: Ramshaw and Marcus 1995 (IOB1); Tjong Kim Sang and Veenstra 1999 (IOB2). IOBES, BILOU and
+BMES, which have tags of their own for the last word of an entity and for an entity of one word, are
+one scheme with different letters.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 OUTSIDE = "O"
 
-# By scheme, the letters for an entity's first word, those inside, the last one, and a single one.
-# In IOB1 a first word needs one of its own only right behind another entity of its type.
+# For each scheme, the letters of an entity's first word, the words inside, the last word, and the
+# only word. In IOB1 the first word has a "B" only directly after another entity of its type.
 _LETTERS = {
     "iob1": ("B", "I", "I", "B"),
     "iob2": ("B", "I", "I", "B"),
@@ -21,14 +23,17 @@ _LETTERS = {
 SCHEMES = tuple(_LETTERS)
 _TAG = re.compile(r"([BIELMSU])-(.+)")
 
+# A tag's letter and type; ("O", None) outside of entities.
+_LetterAndType = tuple[str, str | None]
+
 
 class Span(NamedTuple):
-    """An entity in words.
+    """An entity as a range of words.
 
     Attributes:
-        type: its type's name.
-        first: its first word.
-        last: its last word.
+        type: the name of its type.
+        first: the index of its first word.
+        last: the index of its last word.
     """
 
     type: str
@@ -37,27 +42,27 @@ class Span(NamedTuple):
 
 
 class TagError(ValueError):
-    """A tag that cannot stand where it does.
+    """A tag is not in the scheme, or the scheme does not allow it at its position.
 
     Attributes:
-        word: at which word.
+        word: the index of the word.
     """
 
-    def __init__(self, word, message):
+    def __init__(self, word: int, message: str):
         super().__init__(message)
         self.word = word
 
 
-def find_scheme(sentences):
-    """Tells the scheme of tags.
+def infer_scheme(sentences: Iterable[Sequence[str]]) -> str:
+    """Infers the scheme of tags from their letters.
 
     Args:
-        sentences: lists of tags, all of a file: the more there are, the less is left open.
+        sentences: the tags of each sentence, all of a file: more tags leave less undecided.
 
     Returns:
-        One of `SCHEMES`. Of IOB1 and IOB2, whose letters are the same, it is the one in which more
-        entities begin, for CoNLL-2003 itself has a "B" or two that IOB1 has no need of; `spans_of`
-        says where the others stand in the way. With no entity at all it is "iob2".
+        One of `SCHEMES`. IOB1 and IOB2 have the same letters. The result is the one in which more
+        of the entities start, because CoNLL-2003 itself has a few "B" that IOB1 does not require;
+        `spans_of` rejects tags that the scheme does not allow. Without any entity it is "iob2".
     """
     letters, in_iob1, in_iob2 = set(), 0, 0
     for tags in sentences:
@@ -65,7 +70,7 @@ def find_scheme(sentences):
         for tag in tags:
             letters.add(tag[0])
             if tag[0] in "BI":
-                continues = before[1:] == tag[1:]  # an entity of its type is right before it
+                continues = before[1:] == tag[1:]  # directly after an entity of the same type
                 in_iob1 += tag[0] == "I" and not continues
                 in_iob2 += tag[0] == "B" and not continues
             before = tag
@@ -76,41 +81,41 @@ def find_scheme(sentences):
     return "iob1" if in_iob1 > in_iob2 else "iob2"
 
 
-def spans_of(tags, scheme):
-    """Reads the entities of a sentence.
+def spans_of(tags: Sequence[str], scheme: str) -> list[Span]:
+    """Reads the entities of a sentence from its tags.
 
     Args:
-        tags: list of str, a tag a word.
+        tags: the tag of each word.
         scheme: one of `SCHEMES`.
 
     Returns:
-        List of `Span`, in order.
+        The entities in order.
 
     Raises:
-        TagError: a tag is none of the scheme, or not possible where it stands.
+        TagError: a tag is not in the scheme, or not allowed at its position.
     """
-    letters = [_take_apart(word, tag, scheme) for word, tag in enumerate(tags)]
+    pairs = [_split_tag(word, tag, scheme) for word, tag in enumerate(tags)]
     read = _read_without_ends if _LETTERS[scheme][1] == _LETTERS[scheme][2] else _read_with_ends
-    return read(tags, letters, scheme)
+    return read(tags, pairs, scheme)
 
 
-def tags_of(spans, words, scheme):
+def tags_of(spans: Iterable[Span], words: int, scheme: str) -> list[str]:
     """Writes the entities of a sentence as tags.
 
     Args:
-        spans: list of `Span`, in order, that share no word.
-        words: how many words the sentence has.
+        spans: the entities in order; they do not overlap.
+        words: the number of words of the sentence.
         scheme: one of `SCHEMES`.
 
     Returns:
-        List of str, a tag a word.
+        The tag of each word.
     """
-    begin, inside, end, single = _LETTERS[scheme]
+    first, inside, last, single = _LETTERS[scheme]
     tags = [OUTSIDE] * words
-    before = None
+    before: Span | None = None
     for span in spans:
         count = span.last - span.first + 1
-        letters = [begin, *[inside] * (count - 2), end] if count > 1 else [single]
+        letters = [first, *[inside] * (count - 2), last] if count > 1 else [single]
         if scheme == "iob1" and (before is None or not _touch(before, span)):
             letters[0] = inside
         tags[span.first : span.last + 1] = [f"{letter}-{span.type}" for letter in letters]
@@ -118,52 +123,60 @@ def tags_of(spans, words, scheme):
     return tags
 
 
-def _touch(before, span):
+def _touch(before: Span, span: Span) -> bool:
     return before.type == span.type and before.last + 1 == span.first
 
 
-def _read_without_ends(tags, letters, scheme):
-    """IOB1 and IOB2: an entity goes on as long as there are "I" of its type."""
-    spans, kind_before = [], None
-    for word, (letter, kind) in enumerate(letters):
-        if letter == "I" and kind == kind_before:
+def _read_without_ends(
+    tags: Sequence[str], pairs: Iterable[_LetterAndType], scheme: str
+) -> list[Span]:
+    """Reads IOB1 and IOB2, where an entity continues as long as there are "I" of its type."""
+    spans: list[Span] = []
+    type_before = None
+    for word, (letter, kind) in enumerate(pairs):
+        if letter == "I" and kind == type_before:
             spans[-1] = spans[-1]._replace(last=word)
         elif letter == "I" and scheme == "iob2":
-            raise TagError(word, f"{_where(tags, word)}, with no B-{kind} before it")
-        elif letter != OUTSIDE:
+            raise TagError(word, f"{_describe(tags, word)}, with no B-{kind} before it")
+        elif kind is not None:
             spans.append(Span(kind, word, word))
-        kind_before = kind
+        type_before = kind
     return spans
 
 
-def _read_with_ends(tags, letters, scheme):
-    """IOBES and its likes: what is begun is ended."""
-    begin, inside, end, single = _LETTERS[scheme]
-    spans, opened = [], None  # the type and first word of an entity that is not over
-    for word, (letter, kind) in enumerate(letters):
+def _read_with_ends(
+    tags: Sequence[str], pairs: Iterable[_LetterAndType], scheme: str
+) -> list[Span]:
+    """Reads IOBES and its relatives, where every entity of several words has a tag for its last."""
+    first, inside, last, single = _LETTERS[scheme]
+    spans: list[Span] = []
+    opened: tuple[str, int] | None = None  # type and first word of an entity that has not ended
+    for word, (letter, kind) in enumerate(pairs):
         if opened is None:
-            if letter in (inside, end):
-                raise TagError(word, f"{_where(tags, word)}, with no {begin}-{kind} before it")
-            if letter == single:
+            if letter in (inside, last):
+                raise TagError(word, f"{_describe(tags, word)}, with no {first}-{kind} before it")
+            if kind is not None and letter == single:
                 spans.append(Span(kind, word, word))
-            elif letter == begin:
+            elif kind is not None:
                 opened = (kind, word)
-        elif letter not in (inside, end) or kind != opened[0]:
-            raise TagError(word, f"{_where(tags, word)}, with no {end}-{opened[0]} between them")
-        elif letter == end:
+        elif letter not in (inside, last) or kind != opened[0]:
+            raise TagError(
+                word, f"{_describe(tags, word)}, with no {last}-{opened[0]} between them"
+            )
+        elif letter == last:
             spans.append(Span(*opened, word))
             opened = None
     if opened is not None:
-        raise TagError(len(tags) - 1, f"{tags[-1]} ends a sentence, with no {end}-{opened[0]}")
+        raise TagError(len(tags) - 1, f"{tags[-1]} ends a sentence, with no {last}-{opened[0]}")
     return spans
 
 
-def _where(tags, word):
-    return f"{tags[word]} follows {tags[word - 1]}" if word else f"{tags[word]} begins a sentence"
+def _describe(tags: Sequence[str], word: int) -> str:
+    return f"{tags[word]} follows {tags[word - 1]}" if word else f"{tags[word]} starts a sentence"
 
 
-def _take_apart(word, tag, scheme):
-    """A tag's letter and type."""
+def _split_tag(word: int, tag: str, scheme: str) -> _LetterAndType:
+    """Returns the letter and the type of a tag."""
     if tag == OUTSIDE:
         return OUTSIDE, None
     match = _TAG.fullmatch(tag)

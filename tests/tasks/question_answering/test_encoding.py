@@ -7,7 +7,7 @@ from bert_keras.tasks.question_answering.encoding import (
     encode_questions,
 )
 from bert_keras.tasks.question_answering.examples import Answer, Questions
-from bert_keras.tasks.question_answering.windows import WindowSizes
+from bert_keras.tasks.question_answering.sizes import WindowSizes
 from bert_keras.text.tokenizer import BertTokenizer
 
 WORDS = ["who", "came", "ada", "at", "nine", "##ty", "not", "the", "cat", "."]
@@ -45,7 +45,7 @@ def test_windows_hold_the_tokens_of_questions_and_contexts(questions):
         "who not ada",
     ]
     assert encoded.examples.truncated == 1
-    assert encoded.begins.to_list()[1] == [0, 4] and encoded.ends.to_list()[1] == [3, 7]
+    assert encoded.starts.to_list()[1] == [0, 4] and encoded.ends.to_list()[1] == [3, 7]
 
 
 def test_it_is_the_same_in_small_pieces(questions, monkeypatch):
@@ -79,8 +79,8 @@ def test_answers_without_a_token_are_counted_named_and_left_out(questions, caplo
     assert kept.ids == ["a", "b", "c"]
     assert kept.answers[0] == [Answer("Ada  came", 9), Answer("cat", 4)]
     assert caplog.messages == [
-        "q.json: 2 answers are not of characters that are read and are left out, and with them 1 "
-        "questions that have no other: 'a' (' ' at 3), 'd' ('\u0301' at 4)."
+        "q.json: 2 answers are not of characters that the tokenizer keeps and are left out, and "
+        "with them 1 questions that have no other: 'a' (' ' at 3), 'd' ('\u0301' at 4)."
     ]
     questions.answers[:] = [[] for _ in questions.answers]
     assert drop_unreadable(TOKENIZER, questions) is questions

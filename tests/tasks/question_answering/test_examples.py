@@ -183,16 +183,16 @@ def test_bad_questions(write, change, sentence):
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        ("", "q.json: expected JSON in the layout of SQuAD: Expecting value"),
-        ('{"data": [', "q.json: expected JSON in the layout of SQuAD: Expecting value"),
+        ("", "q.json: expected JSON in SQuAD's format: Expecting value"),
+        ('{"data": [', "q.json: expected JSON in SQuAD's format: Expecting value"),
         ("[]", r"q.json: expected a JSON object, found '\[\]'"),
         (
             '{"data": ' + "[" * 100_000,
-            "q.json: expected JSON in the layout of SQuAD: maximum recursion",
+            "q.json: expected JSON in SQuAD's format: maximum recursion",
         ),
         (
             json.dumps(GOOD).replace("Ada came at", r"\ud800"),
-            "q.json: expected JSON in the layout of SQuAD: .*surrogates",
+            "q.json: expected JSON in SQuAD's format: .*surrogates",
         ),
     ],
 )
@@ -214,7 +214,7 @@ def test_empty_questions_are_read_and_not_trained_on(write, caplog):
     assert questions.texts == ["", "Why?", " \n", "When?"]
     assert drop_empty(questions).ids == ["2", "4"]
     assert caplog.messages == ["q.json: 2 questions are empty and are left out: '1', '3'."]
-    with pytest.raises(InputError, match=r"^q\.json: expected questions, found empty ones alone\."):
+    with pytest.raises(InputError, match=r"^q\.json: expected questions, found only empty ones\."):
         drop_empty(questions.select([0, 2]))
 
 
@@ -231,7 +231,7 @@ def test_misplaced_answers_are_counted_named_and_left_out(write, caplog):
     assert questions.contexts == [CONTEXTS[0]]
     (told,) = caplog.messages
     assert told == (
-        "q.json: 2 answers are not in their contexts where they are said to be and are left out, "
+        "q.json: 2 answers are not at the positions that the file gives and are left out, "
         "and with them 1 questions that have no other: '1' ('Ada' at 1), '3' ('1924年' at 5)."
     )
 
@@ -251,8 +251,8 @@ def test_misplaced_answers_to_score_by_are_named_and_stay(write, caplog):
     questions = read_questions(write(answer(answer_start=1)))
     report_misplaced(questions)
     assert caplog.messages == [
-        "q.json: 1 answers are not in their contexts where they are said to be; scores, which "
-        "compare texts alone, count them all the same: '1' ('Ada' at 1)."
+        "q.json: 1 answers are not at the positions that the file gives. Scores compare texts "
+        "alone and count them all the same: '1' ('Ada' at 1)."
     ]
 
 

@@ -32,7 +32,7 @@ def test_a_file_of_its_own_to_evaluate_on_is_taken_whole(write, caplog):
     train, dev = source.train_and_dev(4)
     assert train.ids == [str(i) for i in range(2, 10)]
     assert dev.ids == source.dev_rows(4).ids == ["0", "1", "2"]
-    assert caplog.text.count("dev.json: 1 answers are not in their contexts") == 2
+    assert caplog.text.count("dev.json: 1 answers are not at the positions") == 2
     assert dev.answers[0][0].text == "text 0"  # an official score asks for the text alone
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.tasks.question_answering.spans import answer, best_spans, merge_windows
+from bert_keras.tasks.question_answering.spans import best_spans, decide, merge_windows
 from bert_keras.tasks.question_answering.windows import QuestionWindows
 
 INF = float("inf")
@@ -55,7 +55,7 @@ def test_no_windows_no_spans():
 
 # Two questions about one context of 6 tokens, "ab" each; the first in two windows, the second, of
 # another context of none, in one.
-BEGINS = tf.ragged.constant([[], [0, 3, 6, 9, 12, 15]], tf.int32)
+STARTS = tf.ragged.constant([[], [0, 3, 6, 9, 12, 15]], tf.int32)
 ENDS = tf.ragged.constant([[], [2, 5, 8, 11, 14, 17]], tf.int32)
 WINDOWS = QuestionWindows(
     None,
@@ -79,7 +79,7 @@ def merged():
         ],
         tf.float32,
     )
-    return merge_windows(found, WINDOWS, BEGINS, ENDS, CONTEXT_OF)
+    return merge_windows(found, WINDOWS, STARTS, ENDS, CONTEXT_OF)
 
 
 def test_windows_are_merged():
@@ -103,7 +103,7 @@ def test_probabilities_are_shared_by_what_there_is():
 
 
 def decided(threshold):
-    return {name: values.numpy().tolist() for name, values in answer(merged(), threshold).items()}
+    return {name: values.numpy().tolist() for name, values in decide(merged(), threshold).items()}
 
 
 def test_every_question_has_an_answer_where_its_context_has_tokens():

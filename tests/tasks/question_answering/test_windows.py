@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.tasks.question_answering.windows import WindowSizes, question_windows
+from bert_keras.tasks.question_answering.sizes import WindowSizes
+from bert_keras.tasks.question_answering.windows import question_windows
 from bert_keras.text.tokenizer import BertTokenizer
 
 TOKENIZER = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"])

@@ -28,7 +28,7 @@ def test_columns_sentences_and_documents(tmp_path, end, separator, last):
     text = (NEWS + last).replace(" ", separator).replace("\n", end)
     found = read_conll(write(tmp_path, "\ufeff" + text))
     assert found.words == [["Ada", "Lovelace", "wrote"], ["Paris"]]
-    assert found.numbers == [[2, 3, 4], [8]]
+    assert found.line_indices == [[2, 3, 4], [8]]
     assert found.spans == [[Span("PER", 0, 1)], [Span("LOC", 0, 0)]]
     assert found.scheme == "iob1"
 
@@ -41,7 +41,7 @@ def test_words_are_what_the_separators_leave(tmp_path):
 def test_a_given_scheme_counts(tmp_path):
     path = write(tmp_path, "a I-x\nb B-x\n")
     assert read_conll(path, "iob1").spans == [[Span("x", 0, 0), Span("x", 1, 1)]]
-    with pytest.raises(InputError, match=r"some\.conll:1: I-x begins a sentence, with no B-x"):
+    with pytest.raises(InputError, match=r"some\.conll:1: I-x starts a sentence, with no B-x"):
         read_conll(path, "iob2")
 
 
@@ -79,7 +79,7 @@ def test_files_that_cannot_be_used(tmp_path, content, sentence):
 def test_what_is_written_is_the_same_lines_with_a_column_more(tmp_path):
     path = write(tmp_path, NEWS)
     found = read_conll(path)
-    write_conll(tmp_path / "new", found.lines, found.numbers, [["B-x", "I-x", "O"], ["B-y"]])
+    write_conll(tmp_path / "new", found.lines, found.line_indices, [["B-x", "I-x", "O"], ["B-y"]])
     written = (tmp_path / "new").read_text().splitlines()
     expected = dict.fromkeys(range(len(found.lines)), " O") | {2: " B-x", 3: " I-x", 8: " B-y"}
     assert written == [
@@ -87,5 +87,5 @@ def test_what_is_written_is_the_same_lines_with_a_column_more(tmp_path):
     ]
     path = write(tmp_path, "a b\tc \n\nd\n")
     found = read_conll(path, labelled=False)
-    write_conll(tmp_path / "new", found.lines, found.numbers, [["O"], ["B-y"]])
+    write_conll(tmp_path / "new", found.lines, found.line_indices, [["O"], ["B-y"]])
     assert (tmp_path / "new").read_text() == "a b\tc\tO\n\nd\tB-y\n"

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.tasks.tagging import serving
-from bert_keras.tasks.tagging.source import TaggedSource
 from bert_keras.tasks.tagging.task import Tagging
 from bert_keras.training.inference import Inference
 
@@ -22,9 +21,9 @@ class Served:
         self.folder = folder
         rows = folder / "rows.jsonl"
         rows.write_text("".join(json.dumps({"text": t}) + "\n" for t in TEXTS if t.strip()))
-        source = TaggedSource(str(samples / "entities.jsonl"))
-        self.task = Tagging(source, 16, predict_file=str(rows))
-        self.task.prepare(checkpoint)
+        self.rows = str(rows)
+        task = Tagging(train=str(samples / "entities.jsonl"), max_length=16)
+        self.task = task.prepare(checkpoint, 0).task
         self.model = self.task.build_model(checkpoint, "float32")
         kernel, _ = self.model.get_layer("token_classifier").weights
         kernel.assign(np.random.default_rng(1).normal(size=kernel.shape))
@@ -57,9 +56,11 @@ def test_entities_are_stretches_of_their_texts(served):
 
 
 def test_predictions_are_what_is_served(served):
-    examples = served.task.prediction_set()
-    answers = Inference(served.model, served.task.answers, batch_size=5)(examples, "predicting")
-    path = served.task.write_predictions(answers, served.folder)
+    examples = served.task.read_examples(served.rows)
+    predictions = Inference(served.model, served.task.predictions, batch_size=5)(
+        examples, "predicting"
+    )
+    path, _ = served.task.write_predictions(examples, predictions, served.folder)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     found = as_lists(served.find(tf.constant(TEXTS)))
     for row in rows:

@@ -1,7 +1,7 @@
 import pytest
 
 from bert_keras.tasks.tagging import tag_schemes
-from bert_keras.tasks.tagging.tag_schemes import Span, TagError, find_scheme, spans_of, tags_of
+from bert_keras.tasks.tagging.tag_schemes import Span, TagError, infer_scheme, spans_of, tags_of
 
 # One sentence in every scheme: a of two words beside a of one, then b of three, O, b of one.
 SPANS = [Span("a", 0, 1), Span("a", 2, 2), Span("b", 3, 5), Span("b", 7, 7)]
@@ -17,17 +17,17 @@ WRITTEN = {
 @pytest.mark.parametrize("scheme", tag_schemes.SCHEMES)
 def test_each_scheme_is_told_read_and_written(scheme):
     written = WRITTEN[scheme].split()
-    assert find_scheme([written]) == scheme
+    assert infer_scheme([written]) == scheme
     assert spans_of(written, scheme) == SPANS
     assert tags_of(SPANS, 8, scheme) == written
 
 
 def test_a_scheme_is_told_by_all_sentences_together():
-    assert find_scheme([["O"], ["I-a"], ["O", "I-a"], ["B-a"]]) == "iob1"
-    assert find_scheme([["I-a"], ["B-a", "I-a"], ["B-a"]]) == "iob2"
-    assert find_scheme([["O", "O"], []]) == "iob2"
-    assert find_scheme([["B-a", "I-a"], ["S-b"]]) == "iobes"
-    assert find_scheme([["B-a", "I-a"], ["U-b"]]) == "bilou"
+    assert infer_scheme([["O"], ["I-a"], ["O", "I-a"], ["B-a"]]) == "iob1"
+    assert infer_scheme([["I-a"], ["B-a", "I-a"], ["B-a"]]) == "iob2"
+    assert infer_scheme([["O", "O"], []]) == "iob2"
+    assert infer_scheme([["B-a", "I-a"], ["S-b"]]) == "iobes"
+    assert infer_scheme([["B-a", "I-a"], ["U-b"]]) == "bilou"
 
 
 def test_iob1_has_no_need_of_a_b_and_may_have_it():
@@ -42,7 +42,7 @@ def test_types_may_have_dashes():
     ("scheme", "written", "word", "sentence"),
     [
         ("iob2", "O I-a", 1, "I-a follows O, with no B-a before it"),
-        ("iob2", "I-a", 0, "I-a begins a sentence, with no B-a before it"),
+        ("iob2", "I-a", 0, "I-a starts a sentence, with no B-a before it"),
         ("iob2", "B-a I-b", 1, "I-b follows B-a, with no B-b before it"),
         ("iobes", "O E-a", 1, "E-a follows O, with no B-a before it"),
         ("iobes", "S-a I-a", 1, "I-a follows S-a, with no B-a before it"),

@@ -25,7 +25,7 @@ def test_windows_are_framed_and_overlap_by_half(windowed):
     ]
     assert windowed.examples.segment_ids.row_lengths().numpy().tolist() == [6, 6, 6, 2, 5]
     assert windowed.examples.truncated == 0
-    assert windowed.begins.to_list()[2] == [0, 2, 4]
+    assert windowed.starts.to_list()[2] == [0, 2, 4]
 
 
 def test_each_token_has_one_window(windowed):

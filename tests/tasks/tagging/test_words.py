@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bert_keras.tasks.tagging.examples import Entity
-from bert_keras.tasks.tagging.words import begins_word, truth_of, words_of_file, words_of_tokens
+from bert_keras.tasks.tagging.words import starts_word, truth_of, words_of_file, words_of_tokens
 from bert_keras.text.tokenizer import BertTokenizer
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcusn.,-", "##b", "##c", "##"]
@@ -15,7 +15,7 @@ def tokenizer():
 
 def words_in(tokenizer, texts):
     return words_of_tokens(
-        *tokenizer.tokenize_with_offsets(texts), begins_word(tokenizer.vocabulary)
+        *tokenizer.tokenize_with_offsets(texts), starts_word(tokenizer.vocabulary)
     )
 
 
