@@ -11,7 +11,7 @@ from bert_keras.tasks.pretraining.task import Pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    run_task(Pretraining, __doc__, argv)
+    run_task(Pretraining, __doc__, argv, needs_predict_file=True)
 
 
 if __name__ == "__main__":

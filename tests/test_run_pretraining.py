@@ -197,7 +197,7 @@ def test_what_cannot_be_is_one_sentence(settings, tmp_path):
     for more, expected in (
         (["--vocab_dir="], "expected either --init_checkpoint, to continue from weights, or "),
         (["--input_file="], "--input_file: expected texts to read, found none.\n"),
-        (["--do_predict"], "--predict_file: expected a file of texts with [MASK], found none.\n"),
+        (["--do_predict"], "--do_predict needs --predict_file.\n"),
         (["--model_size=mini"], "--model_size: expected either this or --bert_config_file, found"),
         (["--masked_lm_prob=1"], "--masked_lm_prob: expected more than 0 and less than 1, found"),
         (["--short_seq_length=64"], "--short_seq_length: expected at least 8 and less than "),

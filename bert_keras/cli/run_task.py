@@ -22,6 +22,7 @@ def run_task(
     description: str,
     argv: Sequence[str] | None = None,
     of_predictions: Sequence[str] = (),
+    needs_predict_file: bool = False,
 ) -> None:
     """Runs the script of a task.
 
@@ -30,6 +31,8 @@ def run_task(
         description: the text that the script's help begins with.
         argv: the command line, the script's name first; the process's unless given.
         of_predictions: flags that may be given with --do_predict alone.
+        needs_predict_file: whether --do_predict is refused without --predict_file before anything
+            is read, because reading may take long.
     """
     flags = Flags()
     flags.define_options(task)
@@ -40,6 +43,8 @@ def run_task(
         for name in of_predictions:
             if name in flags.given() and not flags["do_predict"]:
                 raise InputError(f"--{name} needs --do_predict.")
+        if needs_predict_file and flags["do_predict"] and not flags["predict_file"]:
+            raise InputError("--do_predict needs --predict_file.")
         _main(task, flags)
 
     run(main, flags, description, argv)
