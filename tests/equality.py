@@ -398,6 +398,8 @@ def main():
             expected = json.loads(options.compare.read_text()) if options.compare else {}
         for name in names:
             folder = root / name
+            if options.resume and any("early_stopping" in flag for flag in CASES[name][1]):
+                continue  # its model may be that of a step before the checkpoint
             if options.resume:
                 cut_back(folder)
             found[name] = run_case(name, None if options.resume else root / "weights", folder)
