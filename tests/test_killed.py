@@ -178,6 +178,7 @@ def kill_and_go_on(run, forks, kills, last):
     return [int(step) for step in went_on]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kills", "places"), [(8, 4), pytest.param(20, 5, marks=pytest.mark.long)])
 def test_a_classifier_killed_again_and_again(
     tiny_checkpoint, samples, tmp_path, forks, kills, places

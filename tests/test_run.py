@@ -144,7 +144,7 @@ def test_other_tasks_go_on_as_well(name, tiny_checkpoint, samples, tmp_path, mon
     assert_same_run(tmp_path / "run", tmp_path / "unbroken")
 
 
-@pytest.mark.parametrize("where", ["training", "evaluating"])
+@pytest.mark.parametrize("where", ["training", pytest.param("evaluating", marks=pytest.mark.long)])
 def test_told_to_stop_it_saves_first(make_run, unbroken, tmp_path, monkeypatch, where):
     told = []
 
@@ -172,6 +172,7 @@ def test_told_to_stop_it_saves_first(make_run, unbroken, tmp_path, monkeypatch, 
     assert evaluated == {3, 6, 9}  # that of step 6 was made up for
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("devices", [pytest.param((1, 2), marks=pytest.mark.long), (2, 1)])
 def test_goes_on_with_other_devices(
     make_run, unbroken, mirrored, tmp_path, monkeypatch, caplog, devices
@@ -343,6 +344,7 @@ def test_a_device_that_runs_out_of_memory(make_run, tmp_path, monkeypatch):
         make_run(tmp_path).train()
 
 
+@pytest.mark.long
 def test_trains_in_float16(make_run, tmp_path):
     make_run(tmp_path, epochs=8.0, precision="float16").train()
     losses = [float(tf.make_ndarray(v.tensor)) for v in scalars(tmp_path, "train/loss")]
@@ -378,6 +380,7 @@ class Untrained(Classification, AnswersUntrained):
         return self.restore(folder)
 
 
+@pytest.mark.long
 def test_weights_answer_as_they_are(make_run, unbroken, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     expected = make_run(unbroken).evaluate()
@@ -408,6 +411,7 @@ def test_no_weights_to_answer_with(make_run, unbroken, tmp_path):
         make_run(path, Untrained, str(unbroken)).evaluate()
 
 
+@pytest.mark.long
 def test_exports_of_other_formats_and_precisions(make_run, unbroken, tmp_path):
     shutil.copytree(unbroken, tmp_path / "run")
     run = make_run(tmp_path / "run")

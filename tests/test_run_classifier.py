@@ -93,6 +93,7 @@ def test_predicting_later_needs_no_other_flags(finished, tmp_path):
     assert contents(finished.folder).items() >= before.items()
 
 
+@pytest.mark.long
 def test_relations_between_entities(marking_checkpoint, samples, tmp_path):
     rows = (samples / "relations.jsonl").read_text(encoding="utf-8").splitlines()[::8]
     (tmp_path / "rows.jsonl").write_text("".join(row + "\n" for row in rows), encoding="utf-8")

@@ -70,6 +70,7 @@ def test_from_text_to_a_checkpoint(trained):
     assert BertTokenizer.from_pretrained(folder).lowercase
 
 
+@pytest.mark.long
 def test_the_prepared_texts_are_found_again(trained, settings):
     prepared = settings[0] / "prepared"
     before = {path: path.stat().st_mtime_ns for path in prepared.rglob("*") if path.is_file()}
@@ -85,6 +86,7 @@ def fillings(folder):
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_a_run_and_any_weights_fill_in_alike(trained, settings, tmp_path):
     texts, prepared = tmp_path / "texts.txt", settings[0] / "prepared"
     texts.write_text("The [MASK] was late.\nA [MASK] and a [MASK].\n")
@@ -105,6 +107,7 @@ def test_a_run_and_any_weights_fill_in_alike(trained, settings, tmp_path):
     assert (tmp_path / "run" / "export" / "1" / "saved_model.pb").is_file()
 
 
+@pytest.mark.long
 def test_weights_without_the_head_fill_in_nothing(tiny_checkpoint, tmp_path):
     done = run(
         *("--do_export", f"--init_checkpoint={tiny_checkpoint}", "--max_seq_length=16"),
@@ -147,6 +150,7 @@ def with_heads(tiny_checkpoint, tmp_path):
     return write
 
 
+@pytest.mark.long
 def test_it_starts_from_weights_with_their_heads(with_heads, samples, tmp_path):
     weights = with_heads("weights", sentence_head=True)
     done, found = warm_start(weights, samples, tmp_path)
@@ -158,6 +162,7 @@ def test_it_starts_from_weights_with_their_heads(with_heads, samples, tmp_path):
         np.testing.assert_array_equal(found.values[name], value, name)
 
 
+@pytest.mark.long
 def test_it_starts_from_googles_layout(with_heads, samples, tmp_path):
     weights = with_heads("weights", sentence_head=True)
     convert(weights, tmp_path / "google", "google")
@@ -170,6 +175,7 @@ def test_it_starts_from_googles_layout(with_heads, samples, tmp_path):
         np.testing.assert_array_equal(found.values[name], value, name)
 
 
+@pytest.mark.long
 def test_it_starts_from_a_grown_vocabulary_and_says_what_is_new(with_heads, samples, tmp_path):
     old = with_heads("old", sentence_head=False)
     (tmp_path / "words.txt").write_text("ferryboat\npassengers\n")

@@ -59,6 +59,7 @@ def test_all_in_one_call(finished, samples):
     assert all(answer in contexts[name] for name, answer in predicted.items())
 
 
+@pytest.mark.long
 def test_another_threshold_holds_for_one_call(finished, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     kept = json.loads((folder / "scores.json").read_text())["scores"]["null_score_diff_threshold"]

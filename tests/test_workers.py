@@ -123,6 +123,7 @@ def send(number, pid):
     subprocess.run(["kill", f"-{number}", str(pid)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 def test_a_group_that_lost_a_worker_goes_on_to_the_numbers_of_one_process(
     arguments, alone, tmp_path

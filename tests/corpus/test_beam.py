@@ -9,6 +9,7 @@ pytest.importorskip("apache_beam")
 IN_PROCESS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
 
 
+@pytest.mark.long
 def test_beam_with_two_workers_makes_the_same(texts, tokenizer, tmp_path):
     corpus = corpus_of(texts)
     here = prepare(corpus, tokenizer, LENGTH, tmp_path / "here", dev_fraction=0.2)

@@ -162,6 +162,7 @@ assert (same[0] == same[1]).all() and (same[0] == first).all() and (first != oth
 """
 
 
+@pytest.mark.long
 def test_recomputing_on_two_devices():
     # A process of its own: how many devices there are is settled before TensorFlow starts.
     done = subprocess.run(

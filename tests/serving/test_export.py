@@ -227,6 +227,7 @@ def asked(topics, others, tmp_path_factory):
     return predictions | {"printed": "\n".join(printed)}
 
 
+@pytest.mark.long
 def test_needs_tensorflow_alone(topics, asked):
     predictions, probabilities = asked["topics"], softmax(topics.outputs(TEXTS))
     for how in ("load", "session"):

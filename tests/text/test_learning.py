@@ -83,6 +83,7 @@ def test_the_most_frequent_pair_first():
     assert "##a" not in characters and "##%" not in characters
 
 
+@pytest.mark.long
 def test_the_same_words_give_the_same_vocabulary():
     words = made_up(500)
     shuffled = dict(random.Random(1).sample(sorted(words.items()), len(words)))

@@ -58,7 +58,7 @@ def test_equals_the_original_on_random_strings(pair):
     assert_equal_to_the_original(pair, samples.random_texts(6000, seed=1))
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("lowercase", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_equals_the_original_on_every_code_point(lowercase):
     # Every one of the planes that are assigned, and some of the others, which are all alike.
     codes = [*range(0xD800), *range(0xE000, 0x40000), *range(0x40000, 0xE0000, 97)]
@@ -288,6 +288,7 @@ print(json.dumps([answer.tolist() if hasattr(answer, "tolist") else answer.numpy
 """
 
 
+@pytest.mark.long
 def test_saved_model_needs_tensorflow_alone(uncased, tmp_path):
 
     class Served(tf.Module):

@@ -250,6 +250,7 @@ def test_a_file_that_may_not_grow(saved):
     assert {path: path.read_bytes() for path in saved.iterdir()} == before
 
 
+@pytest.mark.long
 def test_killed_while_it_writes(saved, step):
     script = f"""
         import os, signal, sys, threading, time

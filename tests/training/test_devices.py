@@ -24,7 +24,7 @@ def train(strategy, **changes):
     return model, trainer, seen
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("lamb", marks=pytest.mark.long)])
 @pytest.mark.parametrize("micro_batches", [1, 2])
 def test_as_on_one_device(mirrored, optimizer, micro_batches):
     one, _, expected = train(tf.distribute.get_strategy(), optimizer=optimizer, micro_batches=1)
@@ -45,6 +45,7 @@ def test_as_on_one_device(mirrored, optimizer, micro_batches):
         np.testing.assert_array_equal(first, second, variable.name)
 
 
+@pytest.mark.long
 def test_every_row_is_predicted_once(mirrored):
     examples = make_examples(13)
     with mirrored.scope():

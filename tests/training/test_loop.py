@@ -156,7 +156,7 @@ def test_memory_is_checked_for_a_later_phase(monkeypatch):
         Trainer(make_model(), Toy(), both, SCHEDULE).check_memory()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("lamb", marks=pytest.mark.long)])
 def test_a_batch_in_micro_batches_trains_as_it_does_whole(optimizer):
     def train(micro_batches):
         schedule = replace(
@@ -179,6 +179,7 @@ def test_a_batch_in_micro_batches_trains_as_it_does_whole(optimizer):
                 np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=3e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("xla", "recompute"), [(False, True), (True, False)])
 def test_shared_blocks_train_as_others_do(xla, recompute, monkeypatch):
     monkeypatch.setattr(sharing, "_WORTH_COMPILING", 0)

@@ -97,6 +97,7 @@ def another_process(path, what="lock"):
             process.kill()
 
 
+@pytest.mark.long
 def test_the_second_process_is_told(tmp_path):
     run = tmp_path / "run"
     first = RunFolder(run)  # both find no run here, and begin one
@@ -119,6 +120,7 @@ def test_the_second_process_is_told(tmp_path):
     assert RunFolder(run).record == {}
 
 
+@pytest.mark.long
 def test_a_folder_that_was_removed_and_begun_again(tmp_path):
     path = tmp_path / "run"
     RunFolder(path).begin({})
@@ -135,6 +137,7 @@ def test_a_run_that_is_not_begun_is_not_touched(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_where_there_are_no_locks(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")

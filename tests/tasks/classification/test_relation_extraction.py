@@ -35,7 +35,7 @@ def make_task(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("typed", [pytest.param(False, marks=pytest.mark.long), True])
 def test_what_is_served_is_what_is_predicted(make_task, marking_checkpoint, tmp_path, typed):
     types = [["soup", "waiter"], ["a b", "soup"]]
     kinds = (types * 2) if typed else [None] * 4

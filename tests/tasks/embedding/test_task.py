@@ -94,6 +94,7 @@ def test_what_a_batch_holds_in_words(prepare):
         assert described["text"] == PAIRS[line - 1].split("\t")[number % 2]
 
 
+@pytest.mark.long
 def test_two_devices_learn_what_one_does(prepare, tiny_checkpoint, mirrored):
     """Each has some of the texts, and the loss compares all of them."""
     long = [PAIRS[0], *(line.replace("\t", " soup" * 20 + "\t") for line in PAIRS[1:])]

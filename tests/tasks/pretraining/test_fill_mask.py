@@ -77,6 +77,7 @@ def by_hand(weights, text, count, max_length=64):
     return best
 
 
+@pytest.mark.long
 def test_fillings_by_hand(make_task, weights, tmp_path):
     task, file = make_task(*TEXTS)
     model = task.build_model(weights, "float32")

@@ -281,6 +281,7 @@ class CutOff(Exception):
 
 
 # In the phase of short rows, and in that of long ones.
+@pytest.mark.long
 @pytest.mark.parametrize("step", [pytest.param(4, marks=pytest.mark.long), 7])
 def test_a_training_that_was_cut_off_ends_as_an_unbroken_one(
     make_task, tmp_path, monkeypatch, step
@@ -413,6 +414,7 @@ def test_skipped_batches_are_described(make_task, tiny_checkpoint):
     assert any("soup" in one["text"] for one in described)
 
 
+@pytest.mark.long
 def test_two_devices_pretrain_as_one_does(make_task, mirrored):
     steady = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 

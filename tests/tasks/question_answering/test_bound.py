@@ -275,7 +275,7 @@ PREDICT = [
 ]
 
 
-@pytest.mark.parametrize("has_null", [True, False])
+@pytest.mark.parametrize("has_null", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_what_is_served_is_what_is_predicted(prepare, write, model, tmp_path, has_null):
     task, *_ = prepare(QUESTIONS[: 3 if has_null else 2], context=LONG)
     examples = task.read_examples(write("predict", PREDICT, LONG))
