@@ -157,15 +157,28 @@ def check_options(settings: Any) -> None:
 
 
 def record_of(*settings: Any) -> dict[str, Any]:
-    """Returns what a run records of settings objects: a value that JSON holds, by name."""
+    """Returns what a run records of settings objects: a value that JSON holds, by name.
+
+    A setting of a group that no default of the settings mentions is "" where it has the group's own
+    default, as it is where it is not given.
+    """
     record = {}
     for one in settings:
         for option in options_of(type(one)):
             if not option.of_call:
-                holder = one if option.parent is None else getattr(one, option.parent)
-                value = option.default if holder is None else getattr(holder, option.field)
-                record[option.name] = list(value) if isinstance(value, tuple) else value
+                record[option.name] = _value_of(one, option)
     return record
+
+
+def _value_of(settings: Any, option: Option) -> Any:
+    if option.parent is None:
+        value = getattr(settings, option.field)
+        return list(value) if isinstance(value, tuple) else value
+    group = getattr(settings, option.parent)
+    if group is None:
+        return option.default
+    value = getattr(group, option.field)
+    return "" if option.default == "" and value == getattr(type(group)(), option.field) else value
 
 
 def from_record(settings: type[T], record: Mapping[str, Any], **given: Any) -> T:

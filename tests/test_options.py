@@ -68,6 +68,13 @@ def test_a_record_gives_the_settings_back(settings):
             assert again == made
 
 
+def test_what_is_not_given_is_recorded_so():
+    record = record_of(from_record(Plain, {"first_name": "", "second_name": "c"}))
+    assert (record["first_name"], record["second_name"]) == ("", "c")
+    record = record_of(from_record(Named, {"first_name": "x"}))
+    assert (record["first_name"], record["second_name"]) == ("x", "two")
+
+
 def test_what_a_record_lacks_or_has_beside():
     assert from_record(Plain, {}) == Plain()
     assert from_record(Plain, {"num": 5, "else": 1}, rate=0.25) == Plain(size=5, rate=0.25)
