@@ -1,5 +1,6 @@
 """What several tests need."""
 
+import logging
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports TensorFlow
@@ -72,6 +73,16 @@ def marking_checkpoint(tiny_checkpoint, tmp_path_factory):
 def mirrored():
     """Two devices. A process has one such strategy: a second one's collectives take the first's."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(autouse=True)
+def logger_as_it_was():
+    """Undoes what a script that runs in this process does to the package's logger."""
+    logger = logging.getLogger("bert_keras")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate = before[:2]
+    logger.setLevel(before[2])
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def kill_and_go_on(run, forks, kills, last):
         assert run.start_and_stop(forks, moment, signal.SIGKILL) == -signal.SIGKILL, run.said
     moment = soon_after_a_step(draw, run, run.step + 1)
     assert run.start_and_stop(forks, moment, signal.SIGTERM) == 128 + signal.SIGTERM, run.said
-    sentence = r"Stopped at step (\d+) of \d+; everything is saved, and the same command"
+    sentence = r"Stopped at step (\d+) of \d+; everything is saved, and the same call or command"
     (stopped,) = re.findall(f"^{sentence} continues from there.$", run.said, re.MULTILINE)
     said = run.said + run.start_and_wait()
     went_on = re.findall(r"Continuing at step (\d+)", said)

@@ -398,7 +398,7 @@ def test_no_weights_to_answer_with(make_run, unbroken, tmp_path):
     path = tmp_path / "run"
     for task, reference, pattern in (
         (Classification, str(unbroken), "holds no run; begin one by training"),
-        (Untrained, None, "holds no trained model yet"),
+        (Untrained, None, "holds no run; begin one by training"),
         (Untrained, "nowhere", "^init_checkpoint: nowhere: expected a folder"),
     ):
         with pytest.raises(InputError, match=pattern):
@@ -463,7 +463,7 @@ def test_what_python_gets(unbroken, samples, tmp_path):
     ("call", "message"),
     [
         (lambda run: run.predict("A text."), "inputs: expected a list of inputs, found the str"),
-        (lambda run: run.predict(["A text.", 3]), r"inputs: \[1\]: expected a text, found '3'"),
+        (lambda run: run.predict(["A text.", 3]), r"inputs: \[1\]: expected a text, found 3"),
         (lambda run: run.predict(["a"], file="b"), "file: expected inputs or a file, found both"),
         (lambda run: run.predict(file="nowhere.tsv"), "nowhere.tsv: there is no such file"),
         (lambda run: run.export("onnx"), "format: expected one of saved_model, litert"),

@@ -140,8 +140,8 @@ def test_a_run_of_another_script(finished, samples):
     )
     assert (done.code, done.err) == (
         1,
-        f"--output_dir: {finished.folder} is a run of run_classifier.py, expected one of "
-        "run_tagger.py, or a new folder.\n",
+        f"--output_dir: {finished.folder} is a run of run_classifier, expected one of "
+        "run_tagger, or a new folder.\n",
     )
     assert contents(finished.folder) == before
 
@@ -363,7 +363,7 @@ def test_weights_that_lie(call_badly, spoil):
     ("changes", "pattern"),
     [
         ({"hidden_size": 32}, "tensor embeddings.word_embeddings.weight has the shape ["),
-        ({"intermediate_size": 64}, "has the shape [32, 16], where the config asks for [64, 16]."),
+        ({"intermediate_size": 64}, "has the shape [32, 16], but the config requires [64, 16]."),
         ({"num_hidden_layers": 3}, "expected a tensor encoder.layer.2."),
         ({"vocab_size": 10**12}, "tokens and the word embedding 1000000000000."),
         ({"num_attention_heads": 3}, "num_attention_heads is 3, which does not divide"),
@@ -385,7 +385,8 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
         ),
         (
             ["--max_seq_length=65"],
-            "--max_seq_length: expected at most 64, the positions that checkpoint knows, found 65.",
+            "--max_seq_length: expected at most 64, the number of positions of checkpoint, "
+            "found 65.",
         ),
         (
             ["--do_predict"],
