@@ -7,6 +7,8 @@ of the same name.
 
 import dataclasses
 import math
+import numbers
+import os
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -60,7 +62,8 @@ class Option:
         field: the name of the Python argument.
         parent: the argument that holds it, where that is a group of settings, such as `columns`.
         name: the name in records and of the flag.
-        kind: str, int, float, bool or tuple, the type of a value.
+        kind: str, int, float, bool or tuple, the type of a value; a tuple is of strings.
+        optional: whether it may be None.
         choices: the values allowed; empty where any value of the type is.
         default: the value where none is given.
         help: one line for people.
@@ -74,6 +77,7 @@ class Option:
     parent: str | None
     name: str
     kind: type
+    optional: bool
     choices: tuple[str, ...]
     default: Any
     help: str
@@ -82,29 +86,61 @@ class Option:
     of_call: bool
     of_model: bool
 
-    def check(self, value: Any) -> None:
+    def check(self, value: Any) -> Any:
         """Checks a value.
+
+        Args:
+            value: what was given. A path stands for its name, a list of names for a tuple, and a
+                NumPy number for Python's.
+
+        Returns:
+            The value as it is kept, of the option's kind.
 
         Raises:
             InputError: it is of another type, not among the choices, or outside the limits.
         """
+        if value is None and self.optional:
+            return None
+        value = _converted(value, self.kind)
         if self.choices and value not in self.choices:
             choices = ", ".join(repr(choice) for choice in self.choices)
             raise InputError(f"expected one of {choices}, found {value!r}.", field=self.field)
+        names = self.kind is not tuple or all(isinstance(name, str) for name in value)
+        if type(value) is not self.kind or not names:
+            raise InputError(f"expected {_KINDS[self.kind]}, found {value!r}.", field=self.field)
         if self.kind in (int, float):
-            self._check_number(value)
+            self._check_limits(value)
+        return value
 
-    def _check_number(self, value: Any) -> None:
-        whole = self.kind is int
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            wanted = "a whole number" if whole else "a number"
-            raise InputError(f"expected {wanted}, found {value!r}.", field=self.field)
+    def _check_limits(self, value: Any) -> None:
         if not math.isfinite(value):
             raise InputError(f"expected a finite number, found {value}.", field=self.field)
         if self.minimum is not None and value < self.minimum:
             raise InputError(f"expected at least {self.minimum:g}, found {value}.", self.field)
         if self.maximum is not None and value > self.maximum:
             raise InputError(f"expected at most {self.maximum:g}, found {value}.", self.field)
+
+
+_KINDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    tuple: "a list of names",
+}
+
+
+def _converted(value: Any, kind: type) -> Any:
+    """A value in the type that is kept, if it says the same; else the value as it is."""
+    if kind is str and isinstance(value, str | os.PathLike):
+        return str(value)
+    if kind is tuple and isinstance(value, list | tuple):
+        return tuple(_converted(one, str) for one in value)
+    if kind is int and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    if kind is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    return value
 
 
 def options_of(settings: type) -> list[Option]:
@@ -120,7 +156,7 @@ def options_of(settings: type) -> list[Option]:
 def _options(settings: type, parent: str | None, defaults: Mapping[str, Any]) -> Iterator[Option]:
     hints = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
-        kind, choices = _type_of(hints[field.name])
+        kind, optional, choices = _type_of(hints[field.name])
         default = defaults.get(field.name, field.default)
         if dataclasses.is_dataclass(kind):
             group: Any = kind
@@ -129,31 +165,39 @@ def _options(settings: type, parent: str | None, defaults: Mapping[str, Any]) ->
         elif "help" in field.metadata:
             known = {key: value for key, value in field.metadata.items() if key != "name"}
             name = field.metadata["name"] or field.name
-            yield Option(field.name, parent, name, kind, choices, default, **known)
+            yield Option(field.name, parent, name, kind, optional, choices, default, **known)
 
 
-def _type_of(hint: Any) -> tuple[Any, tuple[str, ...]]:
-    """The plain type that a type hint stands for, and its choices."""
+def _type_of(hint: Any) -> tuple[Any, bool, tuple[str, ...]]:
+    """The plain type that a type hint stands for, whether None may be given, and its choices."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return _type_of(next(one for one in arguments if one is not type(None)))
+        kind, _, choices = _type_of(next(one for one in arguments if one is not type(None)))
+        return kind, True, choices
     if origin is Literal:
-        return str, arguments
-    return (origin or hint), ()
+        return str, False, arguments
+    return (origin or hint), False, ()
 
 
 def check_options(settings: Any) -> None:
-    """Checks the numbers and choices of a settings object.
+    """Checks the values of a settings object that is being made, and keeps each in its own type.
 
     Raises:
         InputError: a value is of another type, not among the choices, or outside its limits; the
             message names the field.
     """
+    hints = typing.get_type_hints(type(settings))
     for option in options_of(type(settings)):
-        holder = settings if option.parent is None else getattr(settings, option.parent)
-        value = None if holder is None else getattr(holder, option.field)
-        if value is not None:
-            option.check(value)
+        holder = settings
+        if option.parent is not None:
+            holder = getattr(settings, option.parent)
+            group, optional, _ = _type_of(hints[option.parent])
+            if holder is None and optional:
+                continue
+            if not isinstance(holder, group):
+                raise InputError(f"expected {group.__name__}, found {holder!r}.", option.parent)
+        # The object may be frozen: it is not complete before its values are checked.
+        object.__setattr__(holder, option.field, option.check(getattr(holder, option.field)))
 
 
 def record_of(*settings: Any) -> dict[str, Any]:

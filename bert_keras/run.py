@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from bert_keras.config import read_json
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _REFERENCE = "init_checkpoint"
+_NO_LISTS = (str, bytes, os.PathLike, Mapping, Set)  # can be iterated, in no order that is meant
 # By which runs are compared in TensorBoard, beside the task's own settings.
 _HYPERPARAMETERS = (
     _REFERENCE,
@@ -182,6 +183,8 @@ class Run:
         self.task = recorded
         self.settings = settings or from_record(TrainingSettings, record)
         reference = record.get(_REFERENCE) if init_checkpoint is None else init_checkpoint
+        if reference is not None and not isinstance(reference, str | os.PathLike):
+            raise InputError(f"expected a folder, found {reference!r}.", field=_REFERENCE)
         self._reference = os.fspath(reference) if reference else None
         if self.settings.deterministic:
             import tensorflow as tf
@@ -257,13 +260,11 @@ class Run:
             InputError: there are no weights to answer with, or something cannot be used. No file
                 has been touched then.
         """
-        self._expect_same(fixed_alone=True)
         self._check(plan, None)
         self._load()
-        if not self._folder.exists:
-            self._folder.begin(self.record)
+        self._begin()
 
-    def evaluate(self, file: str | None = None) -> Scores:
+    def evaluate(self, file: str | os.PathLike[str] | None = None) -> Scores:
         """Scores the run's model and writes the scores to `eval_results.json`.
 
         Args:
@@ -288,13 +289,16 @@ class Run:
             examples = expect_rows(examples, "evaluate")
             evaluation = bound.evaluate(examples, inference(examples, "evaluating"))
         if not file and self.writes:
+            self._begin()
             self._evaluation = evaluation
             with atomic_write(self.path / "eval_results.json") as results:
                 json.dump(evaluation.scores, results, indent=2)
                 results.write("\n")
         return Scores(evaluation)
 
-    def predict(self, inputs: Sequence[Any] | None = None, *, file: str | None = None) -> Any:
+    def predict(
+        self, inputs: Iterable[Any] | None = None, *, file: str | os.PathLike[str] | None = None
+    ) -> Any:
         """Answers inputs.
 
         Args:
@@ -312,27 +316,31 @@ class Run:
             return self.predict_file("" if file is None else file).path
         if file is not None:
             raise InputError("expected inputs or a file, found both.", field="file")
-        if isinstance(inputs, str | bytes):
+        if isinstance(inputs, _NO_LISTS) or not isinstance(inputs, Iterable):
             raise InputError(
-                f"expected a list of inputs, found the {type(inputs).__name__} {inputs[:40]!r}; a "
+                f"expected a list of inputs, found the {type(inputs).__name__} {inputs!r:.40}; a "
                 "file is given by its name: predict(file=...).",
                 field="inputs",
             )
+        inputs = list(inputs)
+        _expect_unicode(inputs)
         bound, inference = self._predictor()
-        if not len(inputs):
+        if not inputs:
             return []
         examples = bound.examples_of(inputs)
         return bound.answers(examples, inference(examples, "predicting"))
 
-    def predict_file(self, file: str) -> PredictionFiles:
+    def predict_file(self, file: str | os.PathLike[str]) -> PredictionFiles:
         """Answers the inputs of a file; see `predict`.
 
         Returns:
             The files that were written, and tables to show.
         """
         bound, inference = self._predictor()
+        file = os.fspath(file)
         read, self._to_predict = self._to_predict, None  # once: the file may have changed since
         examples = read[1] if read and read[0] == file else bound.read_examples(file)
+        self._begin()
         return bound.write_predictions(examples, inference(examples, "predicting"), self.path)
 
     def export(self, format: str = "saved_model", precision: str = "float32") -> pathlib.Path:
@@ -356,6 +364,7 @@ class Run:
 
         bound, place, inference = self._load()
         check_export(bound, format, precision)
+        self._begin()
         if format == "litert":
             model = bound.build_model(place, "float32")  # `export_litert` changes it
             return export_litert(model, bound, self.path / "export_litert", precision == "int8")
@@ -391,7 +400,8 @@ class Run:
     def _bind(self) -> tuple[BoundTask, pathlib.Path]:
         """The task bound to the weights to answer with, and their folder."""
         if self._bound is None:
-            self._bound = self._restore()
+            self._expect_same(fixed_alone=True)
+            self._bound = self._restore(self.task)
         return self._bound
 
     def _load(self) -> tuple[BoundTask, pathlib.Path, Inference]:
@@ -404,27 +414,31 @@ class Run:
             self._inference = Inference(model, bound.predictions, self._eval_batch_size)
         return bound, place, self._inference
 
-    def _evaluated_on(self, file: str) -> BoundTask:
+    def _evaluated_on(self, file: str | os.PathLike[str]) -> BoundTask:
         """The bound task with another file to evaluate on."""
         if not any(option.field == "dev" for option in options_of(type(self.task))):
             raise InputError("this task has no file to evaluate on.", field="file")
-        task = dataclasses.replace(self.task, dev=file)  # type: ignore[type-var]
-        return task.restore(self._bind()[1])
+        return self._restore(dataclasses.replace(self.task, dev=file))[0]  # type: ignore[type-var]
 
-    def _restore(self) -> tuple[BoundTask, pathlib.Path]:
+    def _restore(self, task: Task) -> tuple[BoundTask, pathlib.Path]:
         """Finds the weights to answer with: the run's own, once it has a trained model."""
         path = self.path
         if (path / "model.safetensors").is_file():
-            return self.task.restore(path), path
-        untrained = self._reference and isinstance(self.task, AnswersUntrained)
+            return task.restore(path), path
+        untrained = self._reference and isinstance(task, AnswersUntrained)
         if not (self._folder.exists or untrained):
             raise self._no_run()
         if (path / "checkpoints").is_dir() or not untrained:
             raise InputError(f"{path}: holds no trained model yet; train it first.")
-        assert self._reference and isinstance(self.task, AnswersUntrained)
+        assert self._reference and isinstance(task, AnswersUntrained)
         place = _resolve(self._reference)
         _log.info("Not trained here: these are the weights of %s as they are.", self._reference)
-        return self.task.load_pretrained(place), place
+        return task.load_pretrained(place), place
+
+    def _begin(self) -> None:
+        """Makes a new run's folder, so that later calls know what it answers with."""
+        if not self._folder.exists:
+            self._folder.begin(self.record)
 
     def _predictor(self) -> tuple[Any, Inference]:
         bound, _, inference = self._load()
@@ -453,14 +467,18 @@ class Run:
 
     def _expect_same(self, fixed_alone: bool) -> None:
         """Checks that the run was begun with these settings, or with those that no call changes."""
-        before = self._folder.record
+        if not self._folder.exists:
+            return
         every = [*options_of(type(self.task)), *options_of(TrainingSettings)]
         fields = {option.name: option.field for option in every} | {_REFERENCE: _REFERENCE}
         fixed = {option.name for option in every if option.of_model} | {_REFERENCE}
+        # A setting that is newer than the run had its default's effect.
+        unset = {_REFERENCE: None, **record_of(type(self.task)(), TrainingSettings())}
+        before = unset | self._folder.record
         differences = [
             f"`{fields[name]}` was {before[name]!r} and is {value!r}"
             for name, value in self.record.items()
-            if name in before and name in fields and before[name] != value
+            if name in fields and before[name] != value
             if name in fixed or not fixed_alone
         ]
         if differences:
@@ -515,6 +533,15 @@ def _check_script(path: pathlib.Path, record: dict[str, Any], task: Task | None)
             "folder.",
             field="output_dir",
         )
+
+
+def _expect_unicode(inputs: list[Any]) -> None:
+    """Checks that inputs hold no half of a surrogate pair, which is no character."""
+    for index, given in enumerate(inputs):
+        try:
+            json.dumps(given, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"[{index}]: expected Unicode: {error}.", field="inputs") from None
 
 
 def _check_weights(reference: str | None) -> None:

@@ -76,13 +76,11 @@ def mirrored():
 
 
 @pytest.fixture(autouse=True)
-def logger_as_it_was():
-    """Undoes what a script that runs in this process does to the package's logger."""
+def logger_of_a_new_process():
+    """Undoes what a script that ran in this process did to the package's logger."""
     logger = logging.getLogger("bert_keras")
-    before = logger.handlers, logger.propagate, logger.level
-    yield
-    logger.handlers, logger.propagate = before[:2]
-    logger.setLevel(before[2])
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

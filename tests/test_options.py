@@ -1,6 +1,9 @@
 import dataclasses
+import json
+import pathlib
 from typing import Literal
 
+import numpy as np
 import pytest
 
 from bert_keras.errors import InputError
@@ -93,9 +96,28 @@ def test_what_a_record_lacks_or_has_beside():
         ({"rate": float("nan")}, "rate: expected a finite number, found nan."),
         ({"rate": "fast"}, "rate: expected a number, found 'fast'."),
         ({"mode": "quick"}, "mode: expected one of 'fast', 'slow', found 'quick'."),
+        ({"mode": None}, "mode: expected one of 'fast', 'slow', found None."),
+        ({"size": None}, "size: expected a whole number, found None."),
+        ({"quiet": "false"}, "quiet: expected True or False, found 'false'."),
+        ({"files": "a.txt"}, "files: expected a list of names, found 'a.txt'."),
+        ({"files": ["a.txt", 3]}, "files: expected a list of names, found ('a.txt', 3)."),
+        ({"names": "a"}, "names: expected Names, found 'a'."),
+        ({"names": Names(3)}, "first: expected a text, found 3."),
     ],
 )
 def test_what_a_setting_cannot_be(given, message):
     with pytest.raises(InputError) as error:
         Plain(**given)
     assert str(error.value) == message
+
+
+def test_a_value_is_kept_in_its_own_type():
+    given = Plain(
+        names=Names(pathlib.Path("a")),
+        size=np.int64(4),
+        rate=np.float32(0.5),
+        files=[pathlib.Path("x"), "y"],
+    )
+    plain = Plain(names=Names("a"), size=4, rate=0.5, files=("x", "y"))
+    assert given == plain and hash(given) == hash(plain)
+    assert json.dumps(record_of(given)) == json.dumps(record_of(plain))

@@ -394,6 +394,22 @@ def test_weights_answer_as_they_are(make_run, unbroken, tmp_path, caplog):
     assert make_run(path, Untrained, str(unbroken)).evaluate() == expected
 
 
+def test_weights_as_they_are_from_python(tiny_checkpoint, samples, tmp_path):
+    path = tmp_path / "run"
+    run = Run(path, bert_keras.Embedding(max_length=16), init_checkpoint=tiny_checkpoint)
+    vectors = run.predict(["A text."])
+    assert not path.exists()  # nothing was asked for that is written
+    assert len(vectors) == 1
+    run.predict(file=samples / "sentences.txt")
+    again = Run(path)
+    np.testing.assert_array_equal(again.predict(["A text."]), vectors)
+    scores = again.evaluate(samples / "paraphrases.tsv")
+    dev = bert_keras.Embedding(dev=samples / "paraphrases.tsv", max_length=16)
+    assert Run(tmp_path / "other", dev, init_checkpoint=tiny_checkpoint).evaluate() == scores
+    names = {path.name for path in path.iterdir()}
+    assert names >= {"flags.json", "embeddings.npy"} and "eval_results.json" not in names
+
+
 def test_no_weights_to_answer_with(make_run, unbroken, tmp_path):
     path = tmp_path / "run"
     for task, reference, pattern in (
@@ -406,7 +422,8 @@ def test_no_weights_to_answer_with(make_run, unbroken, tmp_path):
     assert not path.exists()
     # What is being trained is not answered for by the weights that it began with.
     (path / "checkpoints").mkdir(parents=True)
-    (path / "flags.json").write_text('{"program": "bert_keras"}')
+    record = {"program": "bert_keras", "init_checkpoint": str(unbroken)}
+    (path / "flags.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="holds no trained model yet"):
         make_run(path, Untrained, str(unbroken)).evaluate()
 
@@ -447,13 +464,15 @@ def test_what_python_gets(unbroken, samples, tmp_path):
     assert run.predict(["Better than expected."])[0]["score"] == pytest.approx(
         second["score"], abs=1e-6
     )
-    path = run.predict(file=str(samples / "unlabelled.tsv"))
+    texts = ["A waste of money.", "Better than expected."]
+    assert run.predict(text for text in texts) == [first, second]
+    path = run.predict(file=samples / "unlabelled.tsv")
     assert path == tmp_path / "run" / "predictions.tsv"
     assert len(path.read_text().splitlines()) == 11
     # Scores on another file are returned and leave the run's own alone.
     run.evaluate()
     own = (tmp_path / "run" / "eval_results.json").read_bytes()
-    other = run.evaluate(str(samples / "reviews.tsv"))
+    other = run.evaluate(samples / "reviews.tsv")
     counts = [int(row[-1]) for row in other.evaluation.tables["per class"].rows]
     assert sum(counts) == 28
     assert (tmp_path / "run" / "eval_results.json").read_bytes() == own
@@ -463,6 +482,9 @@ def test_what_python_gets(unbroken, samples, tmp_path):
     ("call", "message"),
     [
         (lambda run: run.predict("A text."), "inputs: expected a list of inputs, found the str"),
+        (lambda run: run.predict(7), "inputs: expected a list of inputs, found the int 7"),
+        (lambda run: run.predict({"a": "b"}), "inputs: expected a list of inputs, found the dict"),
+        (lambda run: run.predict(["a", "\ud800"]), r"inputs: \[1\]: expected Unicode"),
         (lambda run: run.predict(["A text.", 3]), r"inputs: \[1\]: expected a text, found 3"),
         (lambda run: run.predict(["a"], file="b"), "file: expected inputs or a file, found both"),
         (lambda run: run.predict(file="nowhere.tsv"), "nowhere.tsv: there is no such file"),
@@ -483,7 +505,30 @@ def test_other_settings_than_the_run_was_begun_with(make_run, unbroken):
         make_run(unbroken, epochs=4.0, seed=1).train()
     make_run(unbroken, epochs=4.0).evaluate()  # which it does not change
     with pytest.raises(InputError, match=r"`init_checkpoint` was .* and is 'elsewhere'"):
+        make_run(unbroken, reference="elsewhere").predict(["A text."])
+    with pytest.raises(InputError, match=r"`init_checkpoint` was .* and is 'elsewhere'"):
         make_run(unbroken, reference="elsewhere").prepare(Plan())
+
+
+def test_a_setting_that_is_newer_than_the_run(make_run, unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    file = tmp_path / "run" / "flags.json"
+    record = json.loads(file.read_text())
+    del record["optimizer"]
+    file.write_text(json.dumps(record))
+    make_run(tmp_path / "run").train()
+    with pytest.raises(InputError, match="`optimizer` was 'adamw' and is 'lamb'"):
+        make_run(tmp_path / "run", optimizer="lamb").train()
+
+
+def test_a_record_that_holds_other_things_than_settings(unbroken, tmp_path):
+    for name, value in (("init_checkpoint", 5), ("dev_fraction", "a")):
+        path = tmp_path / name
+        shutil.copytree(unbroken, path)
+        record = json.loads((path / "flags.json").read_text())
+        (path / "flags.json").write_text(json.dumps(record | {name: value}))
+        with pytest.raises(InputError, match=f"{name}: expected a (folder|number), found"):
+            Run(path)
 
 
 def test_no_run_and_no_such_setting(tmp_path):

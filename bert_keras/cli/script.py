@@ -54,6 +54,8 @@ def run(
             if arguments[1:]:
                 raise InputError(f"Expected flags alone, found {arguments[1]!r}; see --help.")
             main(script_flags)
+        except KeyboardInterrupt:  # where nothing was at work that could be continued
+            sys.exit(128 + signal.SIGINT)
         except Interrupted as error:
             print(script_flags.sentence(error), file=sys.stderr)
             sys.exit(128 + signal.SIGTERM)

@@ -10,7 +10,7 @@ from bert_keras.data.rows import LabelKind, Rows, read_rows
 from bert_keras.data.splits import hold_out, take_per_class, unseen
 from bert_keras.errors import InputError
 from bert_keras.files import PACKAGE_PREFIX, resolve
-from bert_keras.options import option
+from bert_keras.options import check_options, option
 
 Examples = TypeVar("Examples")
 Split = Literal["train", "dev", "test"]  # examples of "test" are read without their labels
@@ -39,6 +39,7 @@ class Source(abc.ABC, Generic[Examples]):
     _origins: ClassVar[str] = "a file"  # of examples, as messages name them
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 <= self.dev_fraction < 1:
             raise InputError(
                 f"expected 0 or more and less than 1, found {self.dev_fraction}.",

@@ -74,7 +74,10 @@ def _convert(
     """
     model.execution = litert_execution(model)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS],
+        autograph=False,
+    )
     def serve(token_ids: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         columns = tf.range(1, tf.shape(token_ids)[1] + 1)  # [length]
         used = tf.cast(token_ids != pad_id, tf.int32) * columns  # [batch, length]

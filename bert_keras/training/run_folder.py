@@ -38,7 +38,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], writes: bool = True):
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(path).expanduser()
         self.writes = writes
         parents = (self.path, *self.path.absolute().parents)
         existing = next(path for path in parents if path.exists())
@@ -66,14 +66,16 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run's training has ended."""
-        return (self.path / "scores.json").is_file() and self._read("scores.json")["finished"]
+        return self._has_scores and self._read("scores.json").get("finished") is True
 
     @property
     def scores(self) -> dict[str, float]:
         """The scores of the model in the folder; empty where there are none yet."""
-        if not (self.path / "scores.json").is_file():
-            return {}
-        return self._read("scores.json")["scores"]
+        return self._read("scores.json").get("scores", {}) if self._has_scores else {}
+
+    @property
+    def _has_scores(self) -> bool:
+        return (self.path / "scores.json").is_file()
 
     @property
     def record(self) -> dict[str, Any]:

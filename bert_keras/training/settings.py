@@ -51,7 +51,9 @@ class Schedule:
     evaluations_per_epoch: float = option(
         1.0, "How often; 0.5 is after every second epoch.", minimum=0
     )
-    seed: int = option(0, "Of all that is random: the same seed, the same run.", minimum=0)
+    seed: int = option(
+        0, "Of all that is random: the same seed, the same run.", minimum=0, maximum=2**32 - 1
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

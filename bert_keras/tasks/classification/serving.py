@@ -29,7 +29,7 @@ def of_entities(serve_text: Callable[[tf.Tensor], dict[str, tf.Tensor]], has_typ
     if has_types:
         spec += [tf.TensorSpec([None], tf.string, name) for name in ("head_type", "tail_type")]
 
-    @tf.function(input_signature=spec)
+    @tf.function(input_signature=spec, autograph=False)
     def serve(text: tf.Tensor, *entities: tf.Tensor) -> dict[str, tf.Tensor]:
         spans, types = tf.stack(entities[:4], 1), entities[4:]
         marked, valid = mark(text, spans, tf.stack(types, 1) if types else None)

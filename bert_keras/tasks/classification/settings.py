@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from bert_keras.errors import InputError
-from bert_keras.options import check_options, option
+from bert_keras.options import option
 from bert_keras.tasks.classification.source import EntitySource
 
 
@@ -24,7 +24,6 @@ class ClassificationSettings(EntitySource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_options(self)
         if self.class_weights and self.kind != "class":
             raise InputError(
                 f"expected one label a text, found the kind {self.kind!r}.",

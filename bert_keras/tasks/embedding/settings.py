@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from bert_keras.errors import InputError
-from bert_keras.options import check_options, option
+from bert_keras.options import option
 from bert_keras.tasks.embedding.source import PairSource
 
 
@@ -27,6 +27,5 @@ class EmbeddingSettings(PairSource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_options(self)
         if self.query.isspace():
             raise InputError("expected a text, found spaces.", field="query")

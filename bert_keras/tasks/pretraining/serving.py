@@ -29,7 +29,7 @@ def fill_mask(
     """
     protective, vocabulary = protecting(tokenizer), tokenizer.vocabulary
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
         encoded = protective.encode(text, max_length=max_length)
         token_ids = encoded["token_ids"]

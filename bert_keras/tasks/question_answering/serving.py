@@ -39,7 +39,9 @@ def of_question(
     """
     names = ("question", "context")
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name) for name in names])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name) for name in names], autograph=False
+    )
     def serve(question: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tensor]:
         tokens, starts, ends = tokenizer.tokenize_with_offsets(context)
         context_of = tf.range(tf.size(context))

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from bert_keras.errors import InputError
-from bert_keras.options import check_options, option
+from bert_keras.options import option
 from bert_keras.tasks.question_answering.sizes import WindowSizes
 from bert_keras.tasks.question_answering.source import QuestionSource
 
@@ -29,7 +29,6 @@ class QuestionAnsweringSettings(QuestionSource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_options(self)
         if self.doc_stride > self.sizes.max_stride:
             raise InputError(
                 f"expected at most {max(self.sizes.max_stride, 0)}, the tokens of a context that "

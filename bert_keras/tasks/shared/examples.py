@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from bert_keras.data.batches import EncodedExamples
@@ -43,7 +44,8 @@ def rows_of_texts(inputs: Sequence[Any], takes_pairs: bool = False) -> Rows:
     """
     expected = "two texts" if takes_pairs else "a text"
     for index, given in enumerate(inputs):
-        texts = given if takes_pairs and isinstance(given, list | tuple) else [given]
+        is_text = isinstance(given, str) or not isinstance(given, Sequence | np.ndarray)
+        texts = [given] if is_text or not takes_pairs else given
         if len(texts) != 1 + takes_pairs or not all(isinstance(text, str) for text in texts):
             raise InputError(
                 f"[{index}]: expected {expected}, found {given!r:.40}.", field="inputs"

@@ -36,7 +36,9 @@ def of_text(
     """
     names = ["text", "text_pair"] if has_pairs else ["text"]
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name) for name in names])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name) for name in names], autograph=False
+    )
     def serve(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         encoded = tokenizer.encode(texts[0], texts[1] if has_pairs else None, max_length=max_length)
         return _predict(model, predict, encoded["token_ids"], encoded["segment_ids"])
@@ -58,7 +60,7 @@ def of_token_ids(model: Model, tokenizer: BertTokenizer, predict: Predict) -> An
     """
     spec = [tf.TensorSpec([None, None], tf.int32, name) for name in ("token_ids", "segment_ids")]
 
-    @tf.function(input_signature=spec)
+    @tf.function(input_signature=spec, autograph=False)
     def serve(token_ids: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         columns = tf.range(1, tf.shape(token_ids)[1] + 1)
         used = tf.cast(token_ids != tokenizer.pad_id, tf.int32) * columns  # [batch, length]

@@ -36,7 +36,7 @@ def ragged(
     is_start = starts_word(tokenizer.vocabulary)
     tags = 1 + 2 * len(types)
 
-    @tf.function(input_signature=_TEXT)
+    @tf.function(input_signature=_TEXT, autograph=False)
     def find(text: tf.Tensor) -> dict[str, tf.RaggedTensor]:
         ids, starts, ends = tokenizer.tokenize_with_offsets(text)
         windows, framed = frame_windows(tokenizer, ids, max_length)
@@ -73,7 +73,7 @@ def rectangular(find: Callable[..., Any]) -> Callable[..., Any]:
         number of each text's entities. The padding is "", -1 and 0.
     """
 
-    @tf.function(input_signature=_TEXT)
+    @tf.function(input_signature=_TEXT, autograph=False)
     def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
         entities = find(text)
         count = tf.cast(entities["start"].row_lengths(), tf.int32)

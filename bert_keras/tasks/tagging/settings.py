@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from bert_keras.options import check_options, option
+from bert_keras.options import option
 from bert_keras.tasks.tagging.source import TaggedSource
 
 
@@ -15,7 +15,3 @@ class TaggingSettings(TaggedSource):
     max_length: int = option(
         128, "Tokens of a window; longer texts have several.", name="max_seq_length", minimum=3
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_options(self)
