@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from bert_keras.checkpoints.load import open_checkpoint
 from bert_keras.text.tokenizer import BertTokenizer
 
@@ -16,6 +18,7 @@ def run(*arguments):
     )
 
 
+@pytest.mark.long
 def test_it_grows_and_writes_googles_layout(tiny_checkpoint, tmp_path):
     (tmp_path / "words.txt").write_text("Glioma\n##oma\nzebrafish\n")
     done = run(

@@ -541,6 +541,7 @@ def test_no_run_and_no_such_setting(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.long
 def test_two_runs_in_one_process_do_not_disturb_each_other(make_run, unbroken, tmp_path):
     one, other = make_run(tmp_path / "one"), make_run(tmp_path / "other", seed=1)
     other.train()

@@ -67,6 +67,7 @@ def test_new_rows_are_the_means_of_their_pieces(folder, tmp_path):
     assert logits.shape == (4, size + 3)
 
 
+@pytest.mark.long
 def test_a_learned_vocabulary_gives_its_first_words(tokenizer, tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[unused7]\no\n##o\nblasto\n\n##ma\nglia\n")
@@ -109,6 +110,7 @@ def test_without_a_vocabulary_there_is_nothing_to_grow(tmp_path):
         grow(tmp_path / "old", ["glia"], tmp_path / "new")
 
 
+@pytest.mark.long
 def test_a_classifier_grows_with_its_labels(tmp_path):
     write_huggingface(BertClassifier(CONFIG, 2), tmp_path / "old", labels=["no", "yes"])
     BertTokenizer(VOCABULARY).save(tmp_path / "old")

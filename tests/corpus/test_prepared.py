@@ -149,6 +149,7 @@ def test_nothing_is_left_of_what_failed(texts, tokenizer, tmp_path):
     assert subfolders(out) == [prepared.folder.name]
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_what_was_there_whole(texts, tokenizer, tmp_path):
     out = tmp_path / "out"
     prepared = prepare(corpus_of(texts), tokenizer, LENGTH, out)
@@ -198,6 +199,7 @@ def test_a_failure_while_replacing_keeps_the_old_one(texts, tokenizer, tmp_path,
     open_prepared(prepared.folder)
 
 
+@pytest.mark.long
 def test_tensorflow_datasets_reads_it_without_us(texts, tokenizer, tmp_path):
     prepared = prepare(corpus_of(texts), tokenizer, LENGTH, tmp_path / "out")
     script = """

@@ -63,7 +63,9 @@ def gradients(make, recompute, dtype="float32"):
     return [value.numpy() for value in step(ragged(model))]
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(
+    "make", [MAKERS[0], *(pytest.param(make, marks=pytest.mark.long) for make in MAKERS[1:])]
+)
 def test_recomputing_changes_no_gradient(make):
     for kept, again in zip(gradients(make, False), gradients(make, True), strict=True):
         np.testing.assert_allclose(again, kept, rtol=1e-5, atol=1e-5 * np.abs(kept).max())

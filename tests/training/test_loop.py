@@ -146,6 +146,7 @@ def test_memory_is_checked_for_the_longest_rows(monkeypatch):
         Trainer(make_model(), Toy(), LabelledExamples(one_long, targets), SCHEDULE).check_memory()
 
 
+@pytest.mark.long
 def test_memory_is_checked_for_a_later_phase(monkeypatch):
     examples = make_examples()
     both = ShortThenLong(examples.examples, examples.targets)

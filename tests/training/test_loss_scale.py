@@ -105,6 +105,7 @@ def training():
     return model, scale, step
 
 
+@pytest.mark.long
 def test_a_float16_model_learns(training):
     _, scale, step = training
     losses = [float(step(1.0)[0]) for _ in range(40)]

@@ -25,7 +25,7 @@ class Infinite(Toy):
         return {"toy": tf.where(bad, np.nan, losses)}
 
 
-@pytest.mark.parametrize("micro_batches", [1, 2])
+@pytest.mark.parametrize("micro_batches", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_step_that_is_not_finite_changes_nothing_but_the_count(micro_batches, capsys):
     trainer = Trainer(
         make_model(), Infinite([4]), make_examples(), replace(micro_batches=micro_batches)

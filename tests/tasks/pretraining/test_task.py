@@ -383,6 +383,7 @@ def test_next_sentences_want_several_documents(make_task, tiny_checkpoint, caplo
     assert "One document is held out" in caplog.text
 
 
+@pytest.mark.long
 def test_a_run_does_not_go_on_with_other_texts(make_task, tmp_path, tiny_checkpoint):
     settings = TrainingSettings(batch_size=6, learning_rate=0.01, epochs=1.0)
     path, weights = tmp_path / "run", str(tiny_checkpoint)

@@ -176,6 +176,7 @@ def test_a_threshold_that_is_given_is_not_sought(prepare):
     assert bound.tuned(evaluation) is bound
 
 
+@pytest.mark.long
 def test_without_questions_to_choose_it_by_the_threshold_is_0(prepare, caplog):
     caplog.set_level("INFO")
     message = "No questions to choose `null_score_diff_threshold` by (`dev`): it is 0."

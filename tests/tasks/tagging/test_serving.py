@@ -110,6 +110,7 @@ def test_bytes_that_are_no_text(served):
     assert all(decoded[e[2] : e[3]] == e[0].decode() for e in entities)
 
 
+@pytest.mark.long
 def test_rows_are_answered_some_at_a_time(served, monkeypatch):
     expected = as_lists(served.find(tf.constant([LONG * 10])))
     monkeypatch.setattr("bert_keras.tasks.tagging.serving._ROWS", 7)
