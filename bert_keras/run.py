@@ -171,6 +171,12 @@ class Run:
         from bert_keras.training.devices import is_chief
         from bert_keras.training.run_folder import RunFolder
 
+        if not isinstance(task, Task | None):
+            raise InputError(
+                f"expected a task, such as Classification(train=...), found {task!r}.", field="task"
+            )
+        if not isinstance(settings, TrainingSettings | None):
+            raise InputError(f"expected TrainingSettings, found {settings!r}.", field="settings")
         self._strategy = _open_strategy(settings.cpu_devices if settings else 1)
         self._folder = RunFolder(path, writes=is_chief(self._strategy))
         self._folder.lock()

@@ -536,6 +536,11 @@ def test_no_run_and_no_such_setting(tmp_path):
         Run(tmp_path / "none")
     with pytest.raises(InputError, match="epoch is no setting of a training; there are"):
         bert_keras.train(Classification(), output_dir=tmp_path / "none", epoch=3)
+    for task in ("reviews.tsv", Classification):
+        with pytest.raises(InputError, match=r"^task: expected a task, such as Classification"):
+            bert_keras.train(task, output_dir=tmp_path / "none")
+    with pytest.raises(InputError, match=r"^settings: expected TrainingSettings, found \{'epochs'"):
+        Run(tmp_path / "none", Classification(), settings={"epochs": 3})
     with pytest.raises(InputError, match="init_checkpoint: expected a folder of weights"):
         bert_keras.train(Classification(), output_dir=tmp_path / "none")
     assert not (tmp_path / "none").exists()
