@@ -42,7 +42,7 @@ class Source(abc.ABC, Generic[Examples]):
         check_options(self)
         if not 0 <= self.dev_fraction < 1:
             raise InputError(
-                f"expected 0 or more and less than 1, found {self.dev_fraction}.",
+                f"expected 0 or more and less than 1, found {self.dev_fraction:g}.",
                 field="dev_fraction",
             )
 
