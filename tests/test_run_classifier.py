@@ -406,7 +406,7 @@ def test_configs_that_say_something_else(call_badly, changes, pattern):
             ["--do_eval", "--dev_file=", "--dev_fraction=0"],
             "--do_eval: expected rows to evaluate on, found none; see --dev_file.",
         ),
-        (["--dev_fraction=1"], "--dev_fraction: expected 0 or more and less than 1, found 1.0."),
+        (["--dev_fraction=1"], "--dev_fraction: expected 0 or more and less than 1, found 1."),
         (
             ["--train_rows_per_class=3"],
             "train.tsv:3: expected 3 rows of the class 'bad' at least, found 2.",
