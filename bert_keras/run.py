@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _REFERENCE = "init_checkpoint"
 _NO_LISTS = (str, bytes, os.PathLike, Mapping, Set)  # can be iterated, in no order that is meant
-# By which runs are compared in TensorBoard, beside the task's own settings.
+# By which runs are compared in TensorBoard, with the task's own settings.
 _HYPERPARAMETERS = (
     _REFERENCE,
     "max_seq_length",
@@ -85,7 +85,8 @@ class Plan:
     Attributes:
         evaluates: whether `Run.evaluate` will follow.
         predict_file: the file that `Run.predict` will be given; None if it will not follow.
-        export: the format and the precision that `Run.export` will be given; None likewise.
+        export: the format and the precision that `Run.export` will be given; None if it will not
+            follow.
     """
 
     evaluates: bool = False
@@ -115,7 +116,7 @@ def train(
     Raises:
         InputError: an argument or a row cannot be used; nothing has been written then. Or the
             folder holds a run that was begun with other arguments.
-        Interrupted: the process was told to stop (Ctrl-C, an interrupted cell, SIGTERM). The same
+        Interrupted: the process was asked to stop (Ctrl-C, an interrupted cell, SIGTERM). The same
             call continues.
 
     Example:
@@ -225,7 +226,7 @@ class Run:
 
         Raises:
             InputError: see `bert_keras.train`.
-            Interrupted: likewise.
+            Interrupted: see `bert_keras.train`.
         """
         plan = plan or Plan()
         self._expect_same(fixed_alone=False)

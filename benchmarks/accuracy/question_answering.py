@@ -1,4 +1,4 @@
-r"""Exact match and F1 of answers: ours beside transformers, same weights, windows and schedule.
+r"""Exact match and F1 of answers: ours against transformers, same weights, windows and schedule.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python -m benchmarks.accuracy.question_answering --task=XQuAD \

@@ -1,4 +1,4 @@
-r"""Entity F1: ours beside transformers on PyTorch, same weights, rows and schedule.
+r"""Entity F1: ours compared with transformers on PyTorch, same weights, rows and schedule.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python -m benchmarks.accuracy.tagging --task=WNUT17 --learning_rate=2e-4 \

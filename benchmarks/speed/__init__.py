@@ -1,1 +1,1 @@
-"""Times and memory of one machine, most of them beside those of other libraries."""
+"""Times and memory of one machine, most of them compared with those of other libraries."""

@@ -1,4 +1,4 @@
-"""What a checkpoint costs a training, beside `tf.train.Checkpoint`.
+"""What a checkpoint costs a training, compared with `tf.train.Checkpoint`.
 
     .venv/bin/python -m benchmarks.speed.checkpoint
 

@@ -1,4 +1,4 @@
-r"""Token ids to labels: our LiteRT export beside ONNX Runtime with the same weights, in turns.
+r"""Token ids to labels: our LiteRT export against ONNX Runtime with the same weights, in turns.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python run_classifier.py --do_train --do_eval --task_name=SST-2 \

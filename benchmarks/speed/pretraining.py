@@ -1,4 +1,4 @@
-"""Pretraining a BERT-mini beside transformers on PyTorch: tokens a second, padding not counted.
+"""Pretraining a BERT-mini against transformers on PyTorch: tokens a second, padding not counted.
 
     .venv/bin/pip install --editable '.[pretraining,peers]'
     .venv/bin/python -m benchmarks.speed.pretraining --texts=FOLDER --vocab_dir=FOLDER

@@ -1,4 +1,4 @@
-"""Strings to labels: our SavedModel beside `tokenizers` and ONNX Runtime, in turns.
+"""Strings to labels: our SavedModel compared with `tokenizers` and ONNX Runtime, in turns.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python -m benchmarks.speed.text_to_label --run_dir=RUN --texts=sst2_dev.txt

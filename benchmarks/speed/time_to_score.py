@@ -1,4 +1,4 @@
-r"""Time to an accuracy on SST-2, from process start, beside transformers on PyTorch.
+r"""Time to an accuracy on SST-2, from process start, compared with transformers on PyTorch.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python -m benchmarks.speed.time_to_score --data_dir=GLUE --init_checkpoint=... \

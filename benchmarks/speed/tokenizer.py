@@ -1,4 +1,4 @@
-"""Tokenizing speed beside Hugging Face's `tokenizers`, which is written in Rust.
+"""Tokenizing speed compared with Hugging Face's `tokenizers`, which is written in Rust.
 
     .venv/bin/pip install --editable '.[test]'
     .venv/bin/python -m benchmarks.speed.tokenizer --vocab=VOCAB.txt --text=FOLDER

@@ -1,4 +1,4 @@
-"""A training step of a classifier beside transformers on PyTorch, on full rows of 128 tokens.
+"""A training step of a classifier against transformers on PyTorch, on full rows of 128 tokens.
 
     .venv/bin/pip install --editable '.[peers]'
     .venv/bin/python -m benchmarks.speed.training_step

@@ -251,7 +251,9 @@ def _log_changes(folder: pathlib.Path, made_from: dict[str, Any]) -> None:
             changes.append(f"{name} from {before.get(name)} to {value}" if plain else f"the {name}")
     if changes:
         _log.info(
-            "Preparing anew beside %s: changed %s.", paths[-1].parent.name, " and ".join(changes)
+            "Preparing again, and keeping %s: changed %s.",
+            paths[-1].parent.name,
+            " and ".join(changes),
         )
 
 

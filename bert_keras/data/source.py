@@ -24,7 +24,7 @@ class Source(abc.ABC, Generic[Examples]):
 
     Attributes:
         train: the file to train on, or `pkg://package/path`; "" for none.
-        dev: the file to evaluate on, likewise.
+        dev: the file to evaluate on, given in the same way.
         dev_fraction: the share of the training examples to evaluate on if there is no `dev`; 0
             for none.
 

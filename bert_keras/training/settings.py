@@ -74,7 +74,7 @@ class Schedule:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings(Schedule):
-    """Everything that one chooses for a run beside the task.
+    """Everything that one chooses for a run apart from the task.
 
     Attributes:
         precision: what the training computes in: "float32", "bfloat16" or "float16". Evaluation,
@@ -87,8 +87,8 @@ class TrainingSettings(Schedule):
         deterministic: whether operations give the same bits in every run, even where that is
             slower. TensorFlow keeps this for the whole process.
         eval_batch_size: examples in a batch when not training; the task's own default unless given.
-        save_every: steps after which a checkpoint is saved, beside those at evaluations, which are
-            left out where they would cost more than 2% of the time.
+        save_every: steps after which a checkpoint is saved, in addition to those at evaluations,
+            which are left out where they would cost more than 2% of the time.
         keep_checkpoints: how many of the newest checkpoints are kept.
         cpu_devices: how many devices the processor is divided into where there is no GPU.
     """
@@ -108,7 +108,7 @@ class TrainingSettings(Schedule):
     )
     save_every: int = option(
         1000,
-        "How often to save, beside evaluations.",
+        "How often to save, in addition to evaluations.",
         name="save_checkpoints_steps",
         minimum=1,
         of_call=True,

@@ -103,8 +103,8 @@ def test_a_change_is_noticed_and_named(change, texts, tokenizer, tmp_path, caplo
         length += 1
     with caplog.at_level("INFO", "bert_keras"):
         second = prepare(corpus_of(texts), tokenizer, length, out)
-    message = next(record.message for record in caplog.records if "anew" in record.message)
-    assert message.startswith(f"Preparing anew beside {first.folder.name}: ")
+    message = next(record.message for record in caplog.records if "Preparing" in record.message)
+    assert message.startswith(f"Preparing again, and keeping {first.folder.name}: ")
     assert change in message
     assert len(subfolders(out)) == 2 and second.folder != first.folder
     assert examples(open_prepared(first.folder), "train") == before

@@ -17,7 +17,9 @@ class EmbeddingSettings(PairSource):
     pooling: Literal["mean", "cls", "max"] | None = option(
         None, "If not as the weights' folder says.", of_model=True
     )
-    normalize: bool | None = option(None, "Vectors of length 1, likewise.", of_model=True)
+    normalize: bool | None = option(
+        None, "Vectors of length 1, if not as the folder says.", of_model=True
+    )
     layer: int = option(-1, "Whose output to pool: -1 the last, 0 the embeddings.", of_model=True)
     max_length: int = option(
         128, "Tokens read of a text; more are cut.", name="max_seq_length", minimum=3

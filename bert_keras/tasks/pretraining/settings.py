@@ -35,9 +35,11 @@ class PretrainingSettings(CorpusSettings):
         "", "Folder of run_vocabulary.py, to start from new weights.", of_model=True
     )
     model_size: str = option(
-        "", "tiny, mini, small, medium, base or large, likewise.", of_model=True
+        "", "Size of new weights: tiny, mini, small, medium, base or large.", of_model=True
     )
-    bert_config_file: str = option("", "Any other shape, likewise.", of_model=True)
+    bert_config_file: str = option(
+        "", "Shape of new weights: a config.json, in place of a size.", of_model=True
+    )
     objective: Literal["nsp", "sop", "none"] = option("nsp", "Sentence B: next, order, or none.")
     masking: Literal["token", "word", "span"] = option("token", "What is masked at a time.")
     masked_lm_prob: float = option(0.15, "Share of the tokens to predict.")

@@ -20,11 +20,11 @@ class QuestionSource(Source[Questions]):
 
     Attributes:
         train: the file to train on, in SQuAD's format; see `read_questions`.
-        dev: the file to evaluate on, likewise.
+        dev: the file to evaluate on, in the same format.
     """
 
     train: str = option("", "Questions in SQuAD's format, 1.1 or 2.0.", name="train_file")
-    dev: str = option("", "Questions to evaluate on, likewise.", name="dev_file")
+    dev: str = option("", "Questions to evaluate on, in the same format.", name="dev_file")
     dev_fraction: float = option(0.1, "Share of the contexts held out if there is no `dev`.")
 
     def train_and_dev(self, seed: int) -> tuple[Questions, Questions | None]:

@@ -44,8 +44,8 @@ def rows_of_texts(inputs: Sequence[Any], takes_pairs: bool = False) -> Rows:
     """
     expected = "two texts" if takes_pairs else "a text"
     for index, given in enumerate(inputs):
-        is_text = isinstance(given, str) or not isinstance(given, Sequence | np.ndarray)
-        texts = [given] if is_text or not takes_pairs else given
+        is_group = takes_pairs and isinstance(given, list | tuple | np.ndarray)
+        texts = given if is_group else [given]
         if len(texts) != 1 + takes_pairs or not all(isinstance(text, str) for text in texts):
             raise InputError(
                 f"[{index}]: expected {expected}, found {given!r:.40}.", field="inputs"
